@@ -1,0 +1,1 @@
+"""Sensors: a pure `decide()` and a thin Dagster sensor each."""
