@@ -1,0 +1,213 @@
+"""Company and listing names, parsed: what identifies (tokens) is told from what does not (legal form, share class, line noise).
+
+`parse_name` never drops anything silently: what leaves the tokens is kept in a field of its own. Parsing is a pure function of the text,
+and the same for a record and for a reference.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from matching.name_tables import (
+    ABBREVIATIONS,
+    BRACKETED_STATE,
+    CUT_FORMS,
+    CUT_LINES,
+    FORM_ALIASES,
+    HIDDEN,
+    HOLDING,
+    HOMOGLYPHS,
+    INSTRUMENTS,
+    LEADING_THE,
+    NUMBER_WORDS,
+    PAR_VALUE,
+    PAR_VALUE_CUT,
+    PAR_VALUE_PENCE,
+    PREFIX_FORMS,
+    ROMAN,
+    SHARE_CLASS,
+    STOP_TOKENS,
+    TRAILING_CLASS,
+)
+
+MAX_TOKENS = 16
+FEED_WIDTHS = range(28, 33)  # feeds cut names at 30 or 31 characters: at this length the last word may be a fragment
+_SEPARATOR = re.compile(r"[^a-z0-9]+")
+_INITIALS = re.compile(r"\b(?:[a-z]\.\s?){2,}[a-z]?\b\.?|\b[a-z](?:\s[a-z]){2,}\b")
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedName:
+    """A name in its parts. `tokens` are lower-case ASCII words without legal form and line noise, at most MAX_TOKENS of them.
+
+    flags: `empty`, `truncated` (may have been cut by a feed), `mixed_script` (one word with letters of two scripts),
+    `hidden_characters`, `untransliterated` (a script that could not be read), `instrument:<kind>`.
+    """
+
+    raw: str
+    tokens: tuple[str, ...]
+    legal_form: str
+    share_class: str
+    line_noise: tuple[str, ...]
+    flags: tuple[str, ...]
+
+    @property
+    def core(self) -> str:
+        """The tokens joined by a space: equal cores are the same name."""
+        return " ".join(self.tokens)
+
+
+def parse_name(raw: str | None) -> ParsedName:
+    """Parse one name. `None` and blank text give no tokens and the flag `empty`."""
+    flags: list[str] = []
+    noise: list[str] = []
+    text = _latin(raw or "", flags)
+    truncated = len((raw or "").strip()) in FEED_WIDTHS
+    text, share_class = _cut_line_noise(text, noise, flags)
+    tokens, legal_form = _split(text, truncated, noise)
+    if not tokens and noise:  # the whole name looked like noise (`Units`): then it is the name
+        tokens, noise = tuple(_SEPARATOR.sub(" ", _latin(raw or "", [])).split())[:MAX_TOKENS], []
+    if truncated:
+        flags.append("truncated")
+    if not tokens:
+        flags.append("empty" if not (raw or "").strip() else "untransliterated")
+    return ParsedName(raw or "", tokens, legal_form, share_class, tuple(noise), tuple(flags))
+
+
+def _latin(raw: str, flags: list[str]) -> str:
+    """Lower-case ASCII of any script; letters of another script inside a Latin word are read as what they look like."""
+    text = raw
+    if not raw.isascii():
+        text = unicodedata.normalize("NFKC", raw)
+        if HIDDEN.search(text):
+            flags.append("hidden_characters")
+            text = HIDDEN.sub("", text)
+        text = _mend_homoglyphs(text, flags)
+        text = _ascii(text)
+    return " ".join(text.lower().split())
+
+
+def _mend_homoglyphs(text: str, flags: list[str]) -> str:
+    if text.isascii():
+        return text
+
+    def mend(match: re.Match[str]) -> str:
+        word = match.group()
+        if not any("a" <= c <= "z" for c in word.lower()) or word.isascii():
+            return word
+        mended = word.translate(HOMOGLYPHS)
+        if mended != word and "mixed_script" not in flags:
+            flags.append("mixed_script")
+        return mended
+
+    return _WORD.sub(mend, text)
+
+
+@lru_cache(maxsize=65536)
+def _ascii(text: str) -> str:
+    from rigour.text.translit import ascii_text
+
+    return str(ascii_text(text))
+
+
+def _cut_line_noise(text: str, noise: list[str], flags: list[str]) -> tuple[str, str]:
+    """Take the security line off the name: par values, instrument words, holding words, state suffixes, share class."""
+    share_class = ""
+
+    def keep(match: re.Match[str]) -> str:
+        noise.append(match.group().strip(" ,-()/"))
+        return " "
+
+    text = PAR_VALUE.sub(keep, text)
+    text = PAR_VALUE_PENCE.sub(keep, text)
+    for kind, pattern in INSTRUMENTS:
+        found = pattern.search(text)
+        if found and text[: found.start()].strip(" -,("):
+            cut = found.group()
+            named = SHARE_CLASS.search(" " + cut)
+            share_class = share_class or (named.group(1) if named else "")
+            noise.append(cut.strip(" ,-()"))
+            flags.append(f"instrument:{kind}")
+            text = text[: found.start()].rstrip(" -,(")
+    text = PAR_VALUE_CUT.sub(keep, text)
+    for _ in range(4):
+        before = text
+        text = LEADING_THE.sub(" ", text).strip()
+        text = HOLDING.sub(keep, text).rstrip(" ,-")
+        text = BRACKETED_STATE.sub(keep, text).rstrip(" ,-")
+        if text == before:
+            break
+    for pattern in (SHARE_CLASS, TRAILING_CLASS):
+        named = pattern.search(text)
+        if named and text[: named.start()].strip() and not text[named.end() :].strip():
+            share_class = share_class or named.group(1)
+            noise.append(named.group().strip(" -"))
+            text = text[: named.start()]
+    return text, share_class
+
+
+def _split(text: str, truncated: bool, noise: list[str]) -> tuple[tuple[str, ...], str]:
+    """Words of a cleaned text, without the legal form that ends (or begins) it."""
+    text = _INITIALS.sub(lambda m: " " + re.sub(r"[.\s]", "", m.group()) + " ", text)
+    text = text.replace("&", " and ").replace("+", " and ").replace("'", "").replace("`", "").replace("/", " ")
+    text = re.sub(r"(?<=[a-z]{3})\.com\b|(?<=[a-z]{3})\.(?:net|org)\b", " com", text)
+    words = [w for w in _SEPARATOR.split(text) if w]
+    forms: list[str] = []
+    if truncated and len(words) > 2 and legal_form_of(words[-2]) and any(c.startswith(words[-1]) for c in CUT_LINES):
+        noise.append(words.pop())
+    while len(words) > 1:
+        for width in (5, 4, 3, 2, 1):
+            if width < len(words) and words[-width] not in ROMAN and (form := legal_form_of(" ".join(words[-width:]))):
+                forms.insert(0, form)
+                del words[-width:]
+                break
+        else:
+            cut = _cut_form(words[-1]) if truncated and not forms else ""
+            if not cut:
+                break
+            forms.insert(0, cut)
+            noise.append(words.pop())
+    if len(words) > 1 and not forms and words[0] in PREFIX_FORMS:
+        forms.append(words.pop(0))
+    while len(words) > 1 and words[-1] in STOP_TOKENS:
+        words.pop()
+    kept = [w for w in words if w not in STOP_TOKENS] or words
+    return tuple(canonical_token(w) for w in kept[:MAX_TOKENS]), " ".join(forms)
+
+
+@lru_cache(maxsize=65536)
+def legal_form_of(words: str) -> str:
+    """The normalised legal form when `words` is one and nothing else (`company limited` -> `coltd`), else an empty string."""
+    from rigour.names.org_types import extract_org_types
+
+    if words in FORM_ALIASES:
+        return FORM_ALIASES[words]
+    found = extract_org_types(words)
+    if len(found) == 1 and found[0][0] == words:
+        return str(found[0][1])
+    dotted = "".join(words.split()) if all(len(w) == 1 for w in words.split()) else ""
+    found = extract_org_types(dotted) if dotted else []
+    return str(found[0][1]) if len(found) == 1 and found[0][0] == dotted else ""
+
+
+def _cut_form(word: str) -> str:
+    for form in CUT_FORMS:
+        if form.startswith(word) and len(word) >= min(2, len(form)) and word != form:
+            return FORM_ALIASES.get(form, form)
+    return ""
+
+
+@lru_cache(maxsize=262144)
+def canonical_token(word: str) -> str:
+    """One spelling for numerals (II = 2, two = 2) and for abbreviations whose letters do not show what they stand for."""
+    if word in ROMAN:
+        return ROMAN[word]
+    if word in NUMBER_WORDS:
+        return NUMBER_WORDS[word]
+    if word.isdigit():
+        return word.lstrip("0") or "0"
+    return ABBREVIATIONS.get(word, word)
