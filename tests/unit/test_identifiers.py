@@ -21,7 +21,15 @@ def test_a_real_isin_is_valid(isin):
 
 @pytest.mark.parametrize(
     "broken",
-    ["", "15", APPLE_LEI[:-1], APPLE_LEI + "0", APPLE_LEI.replace("3", "\u0663"), "213800-KUD8LAJWSQ9D15", "HWUPKR0MPOU8FGXBT3X4"],
+    [
+        "",
+        "15",
+        APPLE_LEI[:-1],
+        APPLE_LEI + "0",
+        APPLE_LEI.replace("3", "\u0663"),
+        "213800-KUD8LAJWSQ9D15",
+        "HWUPKR0MPOU8FGXBT3X4",
+    ],
 )
 def test_a_lei_of_another_form_is_refused(broken):
     assert not lei_is_valid(broken)
