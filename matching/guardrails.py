@@ -25,7 +25,7 @@ import dataframely as dy
 import polars as pl
 
 from matching.records import IDENTIFIERS, TEXT, InputError
-from matching.schemas import REASONS, AliasSchema, LabelSchema, RecordSchema, ReferenceSchema
+from matching.schemas import REASONS, AliasSchema, LabelSchema, RecordSchema, ReferenceSchema, sentence
 
 ALTERNATIVES = "same_name_alternatives"
 FACTS = ("row", "rule", "reason")
@@ -143,7 +143,7 @@ def _sort(
         "row",
         pl.coalesce(then.then(pl.lit(rule)) for rule, then in broken.items()).alias("rule"),
         pl.concat_str(
-            (then.then(pl.lit(REASONS[rule])) for rule, then in broken.items()), separator=" ", ignore_nulls=True
+            (then.then(pl.lit(sentence(rule))) for rule, then in broken.items()), separator=" ", ignore_nulls=True
         ).alias("reason"),
     )
     quarantined = told.join(numbered, on="row", how="left", maintain_order="left")

@@ -1,7 +1,7 @@
 """Identifiers of companies and listings: LEI, ISIN and CIK, and the one form in which each may be compared.
 
-An identifier is right or it is not used: nothing is repaired here. Lower case and surrounding white space are the only liberties taken,
-because feeds take them too. Check digits are computed by `python-stdnum`.
+An identifier is right or it is not used: nothing is repaired here. Lower case and surrounding white space are the only
+liberties taken, because feeds take them too. Check digits are computed by `python-stdnum`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def canonical_identifier(kind: str, value: str) -> str | None:
     `kind` is a column of `matching.records.IDENTIFIERS`:
     `lei`   ISO 17442: 20 characters, the last two are check digits by ISO 7064 MOD 97-10 (02 to 98)
     `isin`  ISO 6166: country or agency code, nine characters, a Luhn check digit
-    `cik`   SEC Central Index Key: up to ten digits and no check digit; given back with leading zeros, as EDGAR writes it
+    `cik`   SEC Central Index Key: up to ten digits and no check digit; with leading zeros, as EDGAR writes it
 
     Raises ValueError for another kind.
     """

@@ -13,23 +13,30 @@ from matching.identifiers import cik_is_valid, isin_is_valid, lei_is_valid
 
 LONGEST_NAME = 512
 
+# What is wrong, and what to do.
 REASONS = {
-    "record_id_present": "The record has no record_id: give it one.",
-    "record_id_unambiguous": "Other rows with this record_id differ from this one: give each record an id of its own.",
-    "reference_id_present": "The row has no reference_id: give it one.",
-    "reference_id_unambiguous": "Other rows with this reference_id differ from this one: keep the one that is right.",
-    "said_once": "The row repeats an earlier row: nothing to do, or remove it at the source.",
-    "name_present": "The name has no letter and no digit: fill it in at the source.",
-    "name_short_enough": f"The name is longer than {LONGEST_NAME} characters: is its column shifted?",
-    "name_free_of_control_characters": "The name holds control characters: is the file torn, or is it not UTF-8?",
-    "lei_valid": "The LEI has wrong check digits or another form (ISO 17442): correct it or leave it empty.",
-    "isin_valid": "The ISIN has a wrong check digit or another form (ISO 6166): correct it or leave it empty.",
-    "cik_valid": "The CIK is not a number of one to ten digits: correct it or leave it empty.",
-    "record_known": "There is no accepted record with this record_id: send it, or take it out of quarantine.",
-    "reference_known": "There is no accepted reference with this reference_id: correct the id, or add the reference.",
-    "labels_agree": "Other labels of this record say otherwise: keep the one that is right.",
-    "alternatives_readable": 'same_name_alternatives is not a JSON list of ids: write it like ["R1", "R2"].',
+    "record_id_present": ("The record has no record_id", "Give it one."),
+    "record_id_unambiguous": ("Other rows with this record_id differ from this one", "Give each its own id."),
+    "reference_id_present": ("The row has no reference_id", "Give it one."),
+    "reference_id_unambiguous": ("Other rows with this reference_id differ from this one", "Keep the right one."),
+    "said_once": ("The row repeats an earlier row", "Nothing is lost; remove it at the source if it disturbs."),
+    "name_present": ("The name has no letter and no digit", "Fill it in at the source."),
+    "name_short_enough": (f"The name is longer than {LONGEST_NAME} characters", "Look whether its column is shifted."),
+    "name_free_of_control_characters": ("The name holds control characters", "Send the file whole and as UTF-8."),
+    "lei_valid": ("The LEI has wrong check digits or another form (ISO 17442)", "Correct it or leave it empty."),
+    "isin_valid": ("The ISIN has a wrong check digit or another form (ISO 6166)", "Correct it or leave it empty."),
+    "cik_valid": ("The CIK is not a number of one to ten digits", "Correct it or leave it empty."),
+    "record_known": ("No accepted record has this record_id", "Send the record, or mend it if it is quarantined."),
+    "reference_known": ("No accepted reference has this reference_id", "Correct the id, or add the reference."),
+    "labels_agree": ("Other labels of this record say otherwise", "Keep the right one."),
+    "alternatives_readable": ("same_name_alternatives is not a JSON list of ids", 'Write it like ["R1", "R2"].'),
 }
+
+
+def sentence(rule: str) -> str:
+    """What a rule's failure means and what to do."""
+    what, remedy = REASONS[rule]
+    return f"{what}. {remedy}"
 
 
 def _has_text(column: str) -> pl.Expr:

@@ -1,7 +1,8 @@
 """Which entity is learnt from and which is held out, decided by a hash of the entity's key.
 
-Never by record: one entity has many records, and a record seen in training would vouch for its siblings in the test. Never by order or by a
-random generator: with a hash, adding or removing records moves no other one, so a held-out entity stays held out for every later version.
+Never by record: one entity has many records, and a record seen in training would vouch for its siblings in the test.
+Never by order or by a random generator: with a hash, adding or removing records moves no other one, so an entity that is
+held out stays so for every later version.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ KEY_COLUMNS = ("entity_key", "reference_id", "record_id")
 
 
 def entity_keys(labels: pl.DataFrame) -> pl.Series:
-    """The entity of each label, String [n]: `entity_key` where it is given, else `reference_id`, else (no match) the record itself."""
+    """The entity of each label, String [n]: its `entity_key`, else its `reference_id`, else (no match) the record itself.
+
+    Raises InputError when the labels have none of the three columns.
+    """
     given = [pl.col(c).cast(pl.String) for c in KEY_COLUMNS if c in labels.columns]
     if not given:
         raise InputError("no column tells the entity", file="labels", column="entity_key", remedy="Add reference_id.")
@@ -35,9 +39,9 @@ def fold_of(keys: pl.Series, folds: int, seed: int) -> NDArray[np.int64]:
 
 
 def is_held_out(keys: pl.Series, share: float, seed: int) -> NDArray[np.bool_]:
-    """Whether each key is held out, bool [n]; about `share` of the keys are. A larger share keeps all that a smaller one held out.
+    """Whether each key is held out, bool [n]; about `share` of the keys are, independently of their folds.
 
-    Independent of `fold_of` under the same seed.
+    A larger share keeps all that a smaller one held out.
     """
     if not 0 <= share < 1:
         raise ValueError(f"share must be at least 0 and below 1, not {share}")

@@ -39,7 +39,8 @@ def test_the_folds_of_a_known_key_never_change():
 
 def test_folds_are_about_equally_large():
     sizes = np.bincount(fold_of(KEYS, 5, seed=7), minlength=5)
-    assert sizes.min() > 700 and sizes.max() < 900
+    assert sizes.min() > 700
+    assert sizes.max() < 900
 
 
 def test_about_the_share_is_held_out():
