@@ -39,6 +39,10 @@ INSTRUMENTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+# A quick look that spares most names the six searches above: every one of them needs one of these.
+MAY_BE_INSTRUMENT = re.compile(
+    r"deposit|[ag]d[rs]|cdi|cedear|dr[nc]?(?:\s|$)|drn|warrant|wts?\b|right|unit|pref|pfd|pr[fz]|vz|vorz|%|note|debent|voting|common|ordinary|com|sha|shs|sh\b|interest|aktien|stock|ord|fpo|npv|reg|bearer|namens|inhaber"
+)
 # Words of the line that say how a share is held and registered (`INH O.N.`, `NAM.`, `(PUBL)`), or how it trades; only after the first word.
 HOLDING = re.compile(
     r"(?<=\S)[\s,(]+(?:inh\.?|nam\.?|o\.\s?n\.?|port\.?|nach\.?|regd?\.?|registered|bearer|publ|\(publ\)|s\.?t\.?|na|on|pn|pna|pnb|nm|n[12]|unt|jun|konv|ac\.?|port\.?|-?\s?nvdr\s?-?\.?|dep\.?|wi|w/i|when[\s-]issued|new|tbk)\)?\.?\s*$"
@@ -48,7 +52,7 @@ LEADING_THE = re.compile(r"^\s*the\s+|[\s,]*\(?\bthe\)?\s*$")
 SHARE_CLASS = re.compile(
     r"(?:\b(?:class|cl|ser(?:ies)?|kl)\b\.?\s*-?|(?<=inc)-(?:cl(?:ass)?\s?)?|(?<=corp)-(?:cl(?:ass)?\s?)?|(?<=ltd)-(?:cl(?:ass)?\s?)?|(?<=co)-(?:cl(?:ass)?\s?)?|(?<=plc)-(?:cl(?:ass)?\s?)?|\s-\s?)([a-h])\b(?!\w)\s*"
 )
-TRAILING_CLASS = re.compile(r"(?<=\w{2})\s+([a-d])\s*$")
+TRAILING_CLASS = re.compile(r"(?<=[\w.]{2})\s+([a-d])\s*$")
 
 # Abbreviations that are not a beginning or a subsequence of what they stand for, or that are too common to leave to chance.
 ABBREVIATIONS: dict[str, str] = {

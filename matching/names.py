@@ -22,6 +22,7 @@ from matching.name_tables import (
     HOMOGLYPHS,
     INSTRUMENTS,
     LEADING_THE,
+    MAY_BE_INSTRUMENT,
     NUMBER_WORDS,
     PAR_VALUE,
     PAR_VALUE_CUT,
@@ -122,9 +123,10 @@ def _cut_line_noise(text: str, noise: list[str], flags: list[str]) -> tuple[str,
         noise.append(match.group().strip(" ,-()/"))
         return " "
 
-    text = PAR_VALUE.sub(keep, text)
-    text = PAR_VALUE_PENCE.sub(keep, text)
-    for kind, pattern in INSTRUMENTS:
+    if any(c.isdigit() for c in text):
+        text = PAR_VALUE.sub(keep, text)
+        text = PAR_VALUE_PENCE.sub(keep, text)
+    for kind, pattern in INSTRUMENTS if MAY_BE_INSTRUMENT.search(text) else ():
         found = pattern.search(text)
         if found and text[: found.start()].strip(" -,("):
             cut = found.group()

@@ -1,0 +1,100 @@
+"""The reference master: one row for each entity of the reference, with parsed names, aliases, namesakes and comparable attributes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+import polars as pl
+
+from matching.identifiers import canonical_identifier
+from matching.names import parse_name
+from matching.records import ATTRIBUTES, IDENTIFIERS, InputError
+
+
+def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Build the master from guarded frames.
+
+    Rows that agree in the name and in every attribute and identifier are one entity delivered twice: the first stays, the ids of the others go to
+    `merged_ids`, so that a decision can be traced to either. Rows that only share the name are namesakes and stay apart.
+
+    Returns reference_id, name, core_name, legal_form, share_class, aliases (list), alias_dates (list), namesakes (how many other rows have
+    the same core name), merged_ids (list), then the attributes, identifiers and other columns as delivered, sorted by reference_id.
+    """
+    if reference.is_empty():
+        raise InputError("the reference has no rows", remedy="Deliver at least one row.")
+    same = [c for c in ("name", *ATTRIBUTES, *IDENTIFIERS) if c in reference.columns]
+    merged = (
+        reference.sort("reference_id")
+        .with_columns(
+            pl.col(c).map_elements(lambda value, kind=c: canonical_identifier(kind, value), return_dtype=pl.String)
+            for c in IDENTIFIERS
+            if c in reference.columns
+        )
+        .with_columns(_distinct=_merge_key(reference, same))
+        .group_by("_distinct", maintain_order=True)
+        .agg(pl.all().first(), merged_ids=pl.col("reference_id").slice(1))
+        .drop("_distinct")
+    )
+    parsed = [parse_name(n) for n in merged["name"]]
+    merged = merged.with_columns(
+        core_name=pl.Series([p.core for p in parsed], dtype=pl.String),
+        legal_form=pl.Series([p.legal_form for p in parsed], dtype=pl.String),
+        share_class=pl.Series([p.share_class for p in parsed], dtype=pl.String),
+    ).with_columns(namesakes=pl.len().over("core_name").cast(pl.Int32) - 1)
+    merged = _with_aliases(merged, aliases)
+    first = ["reference_id", "name", "core_name", "legal_form", "share_class", "aliases", "alias_dates", "namesakes", "merged_ids"]
+    return merged.select(first + [c for c in merged.columns if c not in first])
+
+
+def _merge_key(reference: pl.DataFrame, same: list[str]) -> pl.Expr:
+    """Rows with only a name cannot be told to be one entity: without any other value they stay apart."""
+    others = [c for c in same if c != "name"]
+    if not any(c in IDENTIFIERS for c in others):
+        return pl.col("reference_id")
+    known = pl.any_horizontal(pl.col(c).is_not_null() for c in others if c in IDENTIFIERS)
+    return pl.when(known).then(pl.concat_str([pl.col(c).fill_null("") for c in same], separator="\0")).otherwise("reference_id")
+
+
+def _with_aliases(master: pl.DataFrame, aliases: pl.DataFrame | None) -> pl.DataFrame:
+    if aliases is None or aliases.is_empty():
+        empty = pl.lit([], dtype=pl.List(pl.String))
+        return master.with_columns(aliases=empty, alias_dates=empty)
+    dated = aliases if "asof" in aliases.columns else aliases.with_columns(asof=pl.lit(None, dtype=pl.String))
+    owner = master.select("reference_id", pl.concat_list(pl.concat_list("reference_id"), "merged_ids").alias("any_id")).explode("any_id")
+    grouped = (
+        dated.rename({"reference_id": "any_id"})
+        .join(owner, on="any_id")
+        .sort("reference_id", "asof", "alias")
+        .group_by("reference_id", maintain_order=True)
+        .agg(aliases=pl.col("alias"), alias_dates=pl.col("asof"))
+    )
+    filled = [pl.col(c).fill_null(pl.lit([], dtype=pl.List(pl.String))) for c in ("aliases", "alias_dates")]
+    return master.join(grouped, on="reference_id", how="left", maintain_order="left").with_columns(filled)
+
+
+@lru_cache(maxsize=262144)
+def comparable(attribute: str, value: str | None) -> str | None:
+    """The form in which two values of an attribute are compared, or None where there is nothing to compare.
+
+    Countries become ISO 3166 codes (`rigour`), websites their registered host, everything else lower-case ASCII words.
+    """
+    text = (value or "").strip()
+    if not text:
+        return None
+    if attribute == "country":
+        return _country(text)
+    if attribute == "website":
+        host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
+        return host.removeprefix("www.") or None
+    from rigour.text.translit import ascii_text
+
+    words = "".join(c if c.isalnum() else " " for c in str(ascii_text(text)).lower()).split()
+    return " ".join(words) or None
+
+
+def _country(text: str) -> str:
+    from rigour.territories import lookup_territory
+
+    territory = lookup_territory(text)
+    return territory.code.split("-")[0] if territory is not None else text.casefold()

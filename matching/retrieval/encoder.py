@@ -1,0 +1,120 @@
+"""The name encoder: a bag of hashed character n-grams and words, trained contrastively with PyTorch, read with numpy and numba.
+
+A name is the weighted mean of the vectors of its trigrams and words, passed through one residual layer and scaled to length 1. It is trained with
+InfoNCE (van den Oord et al. 2018) on two writings of one name: perturbed as feeds perturb them (`matching.retrieval.perturb`), a labelled record and its
+reference, or a title and an earlier one; the other names of the batch are the negatives. No weights are downloaded. Serving needs no
+torch: a vector is a few hundred additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.files import write_json
+from matching.names import ParsedName, parse_name
+from matching.vocabulary import NameTable
+
+WORD_BUCKETS = 1 << 15
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Size and training of the encoder. `steps` batches of `batch` pairs."""
+
+    dim: int = 64
+    batch: int = 256
+    steps: int = 240
+    temperature: float = 0.06
+    learning_rate: float = 4e-3
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Weights of a trained encoder. table: float32 [terms, dim], layer: float32 [dim, dim]."""
+
+    config: EncoderConfig
+    table: NDArray[np.float32]
+    layer: NDArray[np.float32]
+
+    @classmethod
+    def train(
+        cls,
+        names: Sequence[str],
+        pairs: Sequence[tuple[str, str]] = (),
+        config: EncoderConfig | None = None,
+        progress: Any = None,
+    ) -> Encoder:
+        """Train on `names` (each against a perturbed writing of itself) and on `pairs` of writings known to be one entity.
+
+        `progress` is called with the share done, 0..1. The same arguments give the same weights.
+        """
+        from matching.retrieval.encoder_training import train_weights
+
+        config = config or EncoderConfig()
+        table, layer = train_weights(names, pairs, config, progress)
+        return cls(config, table, layer)
+
+    def embed(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of names, or zeros for a name without words. float32 [n, dim]"""
+        return self.embed_parsed([parse_name(n) for n in names])
+
+    def embed_parsed(self, names: Sequence[ParsedName]) -> NDArray[np.float32]:
+        """As `embed`, of names that are parsed already."""
+        from matching.retrieval.encoder_kernels import mean_vectors
+
+        terms, starts = encoder_terms(names)
+        mean = mean_vectors(terms, starts, self.table)
+        return finish(mean, self.layer)
+
+    def save(self, folder: Path) -> None:
+        """Write `encoder.safetensors` and `encoder.json`."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"layer": self.layer, "table": self.table.astype(np.float16)}, folder / "encoder.safetensors")
+        write_json(folder / "encoder.json", asdict(self.config))
+
+    @classmethod
+    def load(cls, folder: Path) -> Encoder:
+        import json
+
+        from safetensors.numpy import load_file
+
+        weights = load_file(folder / "encoder.safetensors")
+        config = EncoderConfig(**json.loads((folder / "encoder.json").read_text()))
+        return cls(config, weights["table"].astype(np.float32), weights["layer"])
+
+
+def encoder_terms(names: Sequence[ParsedName]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Term numbers of names: trigram codes, then words by hash. (int32 flat, int64 [n + 1])"""
+    from zlib import crc32
+
+    from matching.retrieval.grams import GRAMS, all_terms
+
+    table = NameTable.of(names)
+    buckets = np.array([crc32(w.encode()) % WORD_BUCKETS for w in table.vocabulary.words()], np.int32)
+    terms, starts = all_terms(table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, buckets)
+    assert terms.size == 0 or terms.max() < GRAMS + WORD_BUCKETS
+    return terms, starts
+
+
+def finish(mean: NDArray[np.float32], layer: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The residual layer and the scaling to length 1, row by row so that a batch gives the same bytes as a single name."""
+    from matching.retrieval.encoder_kernels import residual_unit
+
+    return np.asarray(residual_unit(mean, layer), np.float32)
+
+
+def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """int8 codes and the scale that turns them back: vectors ~ codes * scale. ([n, dim], [n])"""
+    largest = np.abs(vectors).max(axis=1, initial=0.0)
+    scale = (largest / 127).astype(np.float32)
+    codes = np.round(vectors / np.where(scale > 0, scale, 1)[:, None]).astype(np.int8)
+    return codes, scale
