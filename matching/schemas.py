@@ -19,7 +19,7 @@ REASONS = {
     "record_id_unambiguous": ("Other rows with this record_id differ from this one", "Give each its own id."),
     "reference_id_present": ("The row has no reference_id", "Give it one."),
     "reference_id_unambiguous": ("Other rows with this reference_id differ from this one", "Keep the right one."),
-    "said_once": ("The row repeats an earlier row", "Nothing is lost; remove it at the source if it disturbs."),
+    "said_once": ("The row repeats an earlier row", "Send each row once."),
     "name_present": ("The name has no letter and no digit", "Fill it in at the source."),
     "name_short_enough": (f"The name is longer than {LONGEST_NAME} characters", "Look whether its column is shifted."),
     "name_free_of_control_characters": ("The name holds control characters", "Send the file whole and as UTF-8."),

@@ -1,8 +1,8 @@
 """Which entity is learnt from and which is held out, decided by a hash of the entity's key.
 
 Never by record: one entity has many records, and a record seen in training would vouch for its siblings in the test.
-Never by order or by a random generator: with a hash, adding or removing records moves no other one, so an entity that is
-held out stays so for every later version.
+Never by order or by a random generator: with a hash, adding or removing records moves no other one, so an entity that
+is held out stays so for every later version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEY_COLUMNS = ("entity_key", "reference_id", "record_id")
 
 
 def entity_keys(labels: pl.DataFrame) -> pl.Series:
-    """The entity of each label, String [n]: its `entity_key`, else its `reference_id`, else (no match) the record itself.
+    """The entity of each label, String [n]: its `entity_key`, else its `reference_id`, else (no match) its `record_id`.
 
     Raises InputError when the labels have none of the three columns.
     """
@@ -35,7 +35,7 @@ def fold_of(keys: pl.Series, folds: int, seed: int) -> NDArray[np.int64]:
     """The fold of each key, int64 [n] in 0..folds-1: sha256 of (seed, key)."""
     if folds < 2:
         raise ValueError(f"folds must be at least 2, not {folds}")
-    return (_hashes(keys, f"fold {seed}") % np.uint64(folds)).astype(np.int64)
+    return (hash_keys(keys, f"fold {seed}") % np.uint64(folds)).astype(np.int64)
 
 
 def is_held_out(keys: pl.Series, share: float, seed: int) -> NDArray[np.bool_]:
@@ -45,10 +45,10 @@ def is_held_out(keys: pl.Series, share: float, seed: int) -> NDArray[np.bool_]:
     """
     if not 0 <= share < 1:
         raise ValueError(f"share must be at least 0 and below 1, not {share}")
-    return _hashes(keys, f"held out {seed}") < np.uint64(int(share * 2**64))
+    return hash_keys(keys, f"held out {seed}") < np.uint64(int(share * 2**64))
 
 
-def _hashes(keys: pl.Series, purpose: str) -> NDArray[np.uint64]:
+def hash_keys(keys: pl.Series, purpose: str) -> NDArray[np.uint64]:
     """The first eight bytes of sha256(purpose, key), uint64 [n]; each distinct key is hashed once."""
     if keys.null_count():
         row = int(keys.is_null().arg_max() or 0) + 1

@@ -1,0 +1,241 @@
+"""What a request to the endpoint may hold, and its way into a frame of records: all of it is good, or none is scored.
+
+JSON (one record, a list of them, or `{"records": [...]}`), JSON Lines or CSV with a header, always UTF-8. A record is
+what `matching.guardrails` accepts in a file: `name` and any attribute or identifier, all text. Fields that the contract
+does not know are ignored; a known field of another type is an error. A record without `record_id` gets `row-<n>`, its
+number in the request (1 = first). `RequestError` says which record and which field is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, NoReturn
+
+import polars as pl
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from matching.guardrails import guard_records
+from matching.records import ATTRIBUTES, IDENTIFIERS
+from matching.schemas import LONGEST_NAME, REASONS
+
+LARGEST_BODY = 256 * 1024
+MOST_RECORDS = 1000
+MOST_CANDIDATES = 200
+FIELDS = ("record_id", "name", *ATTRIBUTES, *IDENTIFIERS)
+JSON_TYPE, LINES_TYPE, CSV_TYPE = "application/json", "application/jsonlines", "text/csv"
+
+
+class RequestError(Exception):
+    """A request that cannot be answered. `record` is its number in the request, 1 = first."""
+
+    def __init__(
+        self,
+        error: str,
+        remedy: str,
+        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
+        *,
+        record: int | None = None,
+        record_id: str | None = None,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(error)
+        self.error, self.remedy, self.status = error, remedy, status
+        self.record, self.record_id, self.field = record, record_id, field
+
+
+def _encodable(text: str) -> str:
+    """JSON can write half of a surrogate pair, which is no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as half:
+        raise ValueError("holds half of a surrogate pair") from half
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+_fields: dict[str, Any] = dict.fromkeys(FIELDS, (Text | None, None)) | {
+    "name": (Annotated[Text, Field(description=f"At most {LONGEST_NAME} characters, without control characters.")], ...)
+}
+Record = create_model("Record", __config__=ConfigDict(strict=True, extra="ignore"), **_fields)
+
+
+class Options(BaseModel):
+    """How to score. In the query, or in a JSON object beside the record or the records; the latter wins."""
+
+    top_k: int = Field(50, ge=1, le=MOST_CANDIDATES, description="How many candidates to consider for each record.")
+    reasons: bool = Field(True, description="Whether to give reasons for each decision.")
+
+
+@dataclass(frozen=True)
+class Request:
+    """`records`: the columns FIELDS as text, in the order of the request, with ids that are there and unique."""
+
+    records: pl.DataFrame
+    options: Options
+
+
+def read_request(body: bytes, headers: Mapping[str, str], options: Options) -> Request:
+    """Read a request of one of the three content types. Raises RequestError, and then nothing of it may be scored.
+
+    `headers` has lower-case names; `options` are those of the query.
+    """
+    if headers.get("content-encoding", "identity") != "identity":
+        raise RequestError("the request is compressed", "Send it as it is.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    rows, options = _rows(body, _media_type(headers.get("content-type", "")), options)
+    if not rows:
+        raise RequestError("the request holds no record", "Send at least one record.")
+    if len(rows) > MOST_RECORDS:
+        raise RequestError(
+            f"the request holds {len(rows)} records",
+            f"Send at most {MOST_RECORDS} at a time.",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+    return Request(_guarded([_checked(row, n) for n, row in enumerate(rows, start=1)]), options)
+
+
+def request_schema() -> dict[str, Any]:
+    """The request body in the words of OpenAPI."""
+    record, options = Record.model_json_schema(), Options.model_json_schema()["properties"]
+    records = {"type": "array", "items": record, "minItems": 1, "maxItems": MOST_RECORDS}
+    batch = {"type": "object", "properties": {"records": records, **options}, "required": ["records"]}
+    text = {"schema": {"type": "string"}}
+    return {
+        "required": True,
+        "content": {JSON_TYPE: {"schema": {"anyOf": [record, records, batch]}}, LINES_TYPE: text, CSV_TYPE: text},
+    }
+
+
+def _media_type(content_type: str) -> str:
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charset = next((p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
+    if kind not in (JSON_TYPE, LINES_TYPE, CSV_TYPE) or charset not in ("utf-8", "utf8", "us-ascii"):
+        raise RequestError(
+            f"the content type {content_type!r} is not read here" if content_type else "the content type is missing",
+            f"Send UTF-8 as {JSON_TYPE}, {LINES_TYPE} or {CSV_TYPE}.",
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        )
+    return kind
+
+
+def _rows(body: bytes, kind: str, options: Options) -> tuple[list[Any], Options]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise RequestError(
+            f"byte {problem.start} of the request is not UTF-8", "Send the request as UTF-8."
+        ) from problem
+    if kind == CSV_TYPE:
+        return _csv_rows(text), options
+    if kind == LINES_TYPE:
+        lines = [line for line in text.split("\n") if line.strip()]
+        return [_json(line, record) for record, line in enumerate(lines, start=1)], options
+    content = _json(text)
+    if not isinstance(content, dict):
+        return content if isinstance(content, list) else [content], options
+    options = _options(content, options)
+    rows = content.get("records", [content])
+    if not isinstance(rows, list):
+        raise RequestError("records is not a list", "Send the records as a list of objects.", field="records")
+    return rows, options
+
+
+def _json(text: str, record: int | None = None) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_number, object_pairs_hook=_object)
+    except RecursionError as problem:
+        raise RequestError("the JSON is nested too deeply", "Send flat records.", record=record) from problem
+    except ValueError as problem:
+        raise RequestError(f"not JSON: {problem}", "Send well-formed JSON.", record=record) from problem
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON value")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, in which no field may stand twice: the first value would be lost without a word."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field stands twice in one object")
+    return fields
+
+
+def _options(content: dict[str, Any], options: Options) -> Options:
+    given = {name: content[name] for name in Options.model_fields if name in content}
+    try:
+        return Options.model_validate(options.model_dump() | given, strict=True)
+    except ValidationError as problem:
+        raise refused_option(problem.errors()[0]) from problem
+
+
+def refused_option(fault: Any) -> RequestError:
+    """The refusal for an option, from pydantic's description of what is wrong with it."""
+    field = str(fault["loc"][-1])
+    remedy = f"Send top_k from 1 to {MOST_CANDIDATES}, and reasons as true or false."
+    return RequestError(f"{field}: {fault['msg']}", remedy, field=field)
+
+
+def _csv_rows(text: str) -> list[dict[str, str | None]]:
+    """The rows of a CSV text with a header; an empty cell is a field that is not there."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[dict[str, str | None]] = []
+    try:
+        header = next(reader, [])
+        if len(set(header)) < len(header) or "name" not in header:
+            raise RequestError(
+                "the first line of the CSV is no header with a name", f"Name columns once: {', '.join(FIELDS)}."
+            )
+        for cells in filter(None, reader):
+            if len(cells) != len(header):
+                raise RequestError(
+                    f"{len(cells)} cells where the header has {len(header)}",
+                    "Quote cells that hold commas.",
+                    record=len(rows) + 1,
+                )
+            rows.append({name: cell or None for name, cell in zip(header, cells, strict=True)})
+    except csv.Error as problem:
+        raise RequestError(f"not CSV: {problem}", "Send well-formed CSV.", record=len(rows) + 1) from problem
+    return rows
+
+
+def _checked(row: object, number: int) -> dict[str, str | None]:
+    """One record with all FIELDS, each text or None."""
+    if not isinstance(row, dict):
+        raise RequestError("the record is not an object", "Send an object with a name.", record=number)
+    given = row.get("record_id")
+    record_id = given if isinstance(given, str) else f"row-{number}"
+    try:
+        fields: dict[str, str | None] = Record.model_validate(row).model_dump()
+    except ValidationError as problem:
+        fault = problem.errors()[0]
+        field = str(fault["loc"][0])
+        raise RequestError(
+            f"{field}: {fault['msg']}",
+            "Send the name as text." if field == "name" else f"Send {field} as text, or leave it out.",
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            record=number,
+            record_id=record_id,
+            field=field,
+        ) from problem
+    return {**fields, "record_id": record_id}
+
+
+def _guarded(rows: list[dict[str, str | None]]) -> pl.DataFrame:
+    """The records as a frame, when the guardrails accept every one of them."""
+    guarded = guard_records(pl.DataFrame(rows, schema=dict.fromkeys(FIELDS, pl.String)), file="request")
+    for first in guarded.quarantined.head(1).iter_rows(named=True):
+        what, remedy = REASONS[first["rule"]]
+        raise RequestError(
+            what,
+            remedy,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            record=first["row"],
+            record_id=first["record_id"],
+            field="name" if first["rule"].startswith("name") else "record_id",
+        )
+    return guarded.accepted
