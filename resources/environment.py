@@ -1,0 +1,102 @@
+"""The one place where local and AWS part: `MATCHING_ENV` says which; all else asks for a resource by its key.
+
+| key | class of `local` | class of `aws` |
+|---|---|---|
+| `tables` | LocalTables | GlueTables |
+| `io_manager` | TableIOManager of `tables` | the same |
+| `store` | LocalStore | S3Store |
+| `folder_io_manager` | FolderIOManager on `store` | the same |
+| `registry` | LocalRegistry | SageMakerRegistry |
+| `endpoint` | LocalEndpoint | SageMakerEndpoint |
+| `alerts` | LocalAlerts | SNSAlerts |
+| `telemetry` | LocalTelemetry | S3Telemetry |
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from resources.alerts import Alerts, LocalAlerts, SNSAlerts
+from resources.endpoint import Endpoint, LocalEndpoint, SageMakerEndpoint
+from resources.folders import FolderIOManager
+from resources.registry import LocalRegistry, Registry, SageMakerRegistry
+from resources.store import LocalStore, ObjectStore, S3Store
+from resources.tables import GlueTables, LocalTables, Tables
+from resources.telemetry import LocalTelemetry, S3Telemetry, Telemetry
+
+AWS_SETTINGS = {
+    "MATCHING_BUCKET": "the S3 bucket of store, tables and telemetry",
+    "MATCHING_IMAGE_URI": "the scoring container in ECR",
+    "MATCHING_ROLE_ARN": "the role that endpoints run under",
+    "MATCHING_ALERT_TOPIC_ARN": "the SNS topic of alerts",
+}
+"""What has to be set for `aws`. The region and credentials are the usual AWS settings."""
+
+
+class SettingError(ValueError):
+    """The environment is not set up; the text says which variable to set, and to what."""
+
+
+def state_folder(home: Path | None = None) -> Path:
+    """The folder of all local state: `home`, or MATCHING_HOME, or `.matching` here. Absolute."""
+    return (home or Path(os.environ.get("MATCHING_HOME", ".matching"))).resolve()
+
+
+def for_environment(env: str | None = None, home: Path | None = None) -> dict[str, Any]:
+    """The resources, by the keys above. `env`: `local` or `aws`, by default MATCHING_ENV, or `local`.
+
+    Raises SettingError when the environment is unknown, or a setting of `aws` is missing.
+    """
+    env = env or os.environ.get("MATCHING_ENV", "local")
+    folder = state_folder(home)
+    if env == "local":
+        return _local(folder)
+    if env == "aws":
+        return _aws(folder)
+    raise SettingError(f"MATCHING_ENV is {env!r}: use local or aws")
+
+
+def _local(folder: Path) -> dict[str, Any]:
+    return _named(
+        LocalTables(warehouse=str(folder / "warehouse")),
+        LocalStore(root=str(folder / "store")),
+        LocalRegistry(store=LocalStore(root=str(folder / "registry"))),
+        LocalEndpoint(root=str(folder / "endpoint")),
+        LocalAlerts(path=str(folder / "alerts.jsonl")),
+        LocalTelemetry(root=str(folder / "telemetry")),
+    )
+
+
+def _aws(folder: Path) -> dict[str, Any]:
+    missing = [f"{name} ({meaning})" for name, meaning in AWS_SETTINGS.items() if not os.environ.get(name)]
+    if missing:
+        raise SettingError(f"MATCHING_ENV is aws; set {', '.join(missing)}")
+    bucket, image, role, topic = (os.environ[name] for name in AWS_SETTINGS)
+    prefix = os.environ.get("MATCHING_PREFIX", "matching")
+    store = S3Store(bucket=bucket, prefix=prefix, cache=str(folder / "cache"))
+    registry = S3Store(bucket=bucket, prefix=f"{prefix}/registry", cache=str(folder / "cache"))
+    return _named(
+        GlueTables(bucket=bucket, prefix=prefix),
+        store,
+        SageMakerRegistry(store=registry, group=os.environ.get("MATCHING_MODEL_GROUP", "matching"), image_uri=image),
+        SageMakerEndpoint(store=store, image_uri=image, role_arn=role),
+        SNSAlerts(topic_arn=topic, store=store),
+        S3Telemetry(store=store),
+    )
+
+
+def _named(
+    tables: Tables, store: ObjectStore, registry: Registry, endpoint: Endpoint, alerts: Alerts, telemetry: Telemetry
+) -> dict[str, Any]:
+    return {
+        "tables": tables,
+        "io_manager": tables.io_manager(),
+        "store": store,
+        "folder_io_manager": FolderIOManager(store=store),
+        "registry": registry,
+        "endpoint": endpoint,
+        "alerts": alerts,
+        "telemetry": telemetry,
+    }
