@@ -35,10 +35,14 @@ class DayRequest:
 
 @dataclass(frozen=True)
 class Decision:
-    """The runs to ask for, in the order of days, and one sentence for each file that cannot be used."""
+    """The runs to ask for, in the order of days, and one sentence for each file that cannot be used.
+
+    `asked`: file to the sha256 that needs no second look, because it was asked for or had been read before.
+    """
 
     requests: tuple[DayRequest, ...]
     problems: Mapping[str, str]
+    asked: Mapping[str, str]
 
 
 def day_of(name: str) -> str | None:
@@ -52,11 +56,13 @@ def day_of(name: str) -> str | None:
         return None
 
 
-def decide(digests: Mapping[str, str], taken_in: Mapping[str, TakenIn], days: Container[str]) -> Decision:
+def decide(
+    digests: Mapping[str, str], asked: Mapping[str, str], taken_in: Mapping[str, TakenIn], days: Container[str]
+) -> Decision:
     """Decide which days to match.
 
-    `digests`: complete file to its sha256. `taken_in`: day to what it was last read from. `days`: the days that the
-    asset graph knows.
+    `digests`: complete file to its sha256. `asked`: what the last decision said; it may be lost. `taken_in`: day to
+    what it was last read from, for the days of files that are not in `asked`. `days`: the days that the graph knows.
     """
     problems: dict[str, str] = {}
     by_day: dict[str, list[str]] = defaultdict(list)
@@ -70,17 +76,21 @@ def decide(digests: Mapping[str, str], taken_in: Mapping[str, TakenIn], days: Co
             by_day[day].append(name)
 
     requests = []
+    settled = {name: digest for name, digest in asked.items() if name in digests}
     for day, names in sorted(by_day.items()):
         if len(names) > 1:
-            problems |= {
-                name: f"{' and '.join(names)} are both of {day}: remove the one that is wrong." for name in names
-            }
+            both = " and ".join(names)
+            problems |= dict.fromkeys(names, f"{both} are all of {day}: remove what is wrong.")
             continue
-        digest = digests[names[0]]
-        last = taken_in.get(day)
+        name, digest, last = names[0], digests[names[0]], taken_in.get(day)
+        if asked.get(name) == digest:
+            continue
         if last is not None and last.digest == digest:
+            # Another content that was asked for may still be on its way; then this one's turn comes after it.
+            settled.setdefault(name, digest)
             continue
         run_key = f"{day}:{digest[:16]}:{last.run_id if last else 'first'}"
-        why = f"{names[0]} {'arrived' if last is None else 'holds other content than the day was matched from'}"
+        why = f"{name} {'arrived' if last is None else 'holds other content than the day was last read from'}."
         requests.append(DayRequest(day, digest, run_key, why))
-    return Decision(tuple(requests), problems)
+        settled[name] = digest
+    return Decision(tuple(requests), problems, settled)

@@ -8,6 +8,7 @@ an error rings again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -32,33 +33,44 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """A finding to alert on, and how many times its cause was found since the last look."""
+class Tell:
+    """A finding to alert on, how often its cause was found since the last look, and whether this is a reminder."""
 
     finding: Finding
     count: int
+    again: bool
+
+
+@dataclass(frozen=True)
+class Clear:
+    """A cause that is well again."""
+
+    cause: str
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The alerts to send, and the causes that stay open, with when each was last alerted on (epoch seconds)."""
+    """What to do, in this order, and the causes that stay open, with when each was last alerted on (epoch seconds)."""
 
-    alerts: tuple[Trouble, ...]
+    actions: tuple[Tell | Clear, ...]
     open: Mapping[str, float]
 
 
 def decide(findings: Iterable[Finding], open_causes: Mapping[str, float]) -> Decision:
     """Decide what to alert on, given what was found since the last look and the causes that were open then."""
+    in_order = sorted(findings, key=lambda finding: finding.at)
+    counts = Counter(finding.cause for finding in in_order)
     still_open = dict(open_causes)
-    alerts: dict[str, Finding] = {}
-    counts: dict[str, int] = {}
-    for finding in sorted(findings, key=lambda f: f.at):
+    actions: list[Tell | Clear] = []
+    for finding in in_order:
         if finding.severity is None:
-            still_open = {cause: at for cause, at in still_open.items() if not cause.startswith(finding.cause)}
+            well = sorted(cause for cause in still_open if cause.startswith(finding.cause))
+            actions += [Clear(cause) for cause in well]
+            for cause in well:
+                del still_open[cause]
             continue
-        counts[finding.cause] = counts.get(finding.cause, 0) + 1
-        alerted = still_open.get(finding.cause)
-        if alerted is None or finding.at - alerted >= REMIND_SECONDS:
+        told = still_open.get(finding.cause)
+        if told is None or finding.at - told >= REMIND_SECONDS:
+            actions.append(Tell(finding, counts[finding.cause], again=told is not None))
             still_open[finding.cause] = finding.at
-            alerts[finding.cause] = finding
-    return Decision(tuple(Trouble(finding, counts[cause]) for cause, finding in alerts.items()), still_open)
+    return Decision(tuple(actions), still_open)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sensors.rules import checks, failures
 from sensors.rules.checks import Evaluation
 from sensors.rules.failures import EndedRun
-from sensors.rules.troubles import REMIND_SECONDS, Decision, Finding, decide
+from sensors.rules.troubles import REMIND_SECONDS, Clear, Decision, Finding, Tell, decide
 
 RUN = EndedRun(
     "0123456789ab",
@@ -27,8 +27,12 @@ def failed(run: EndedRun) -> Finding:
     return finding
 
 
+def told(decision: Decision) -> list[Tell]:
+    return [action for action in decision.actions if isinstance(action, Tell)]
+
+
 def causes(decision: Decision) -> list[str]:
-    return [trouble.finding.cause for trouble in decision.alerts]
+    return [tell.finding.cause for tell in told(decision)]
 
 
 def test_a_failed_run_is_told_with_its_job_day_step_and_class_of_error() -> None:
@@ -50,30 +54,37 @@ def test_a_run_that_a_blocking_check_stopped_is_left_to_the_alert_of_that_check(
 
 def test_thirty_failures_of_one_cause_ring_once_and_are_counted() -> None:
     decision = decide([failed(replace(RUN, partition=f"day {i}", at=i)) for i in range(30)], {})
-    assert [trouble.count for trouble in decision.alerts] == [30]
+    assert [tell.count for tell in told(decision)] == [30]
 
 
 def test_another_step_or_error_is_another_cause() -> None:
     runs = [RUN, replace(RUN, step="drift_report"), replace(RUN, error="KeyError")]
-    assert len(decide([failed(run) for run in runs], {}).alerts) == 3
+    assert len(causes(decide([failed(run) for run in runs], {}))) == 3
 
 
 def test_an_open_cause_does_not_ring_again_until_the_reminder_is_due() -> None:
     opened = decide([failed(RUN)], {}).open
-    assert decide([failed(replace(RUN, at=RUN.at + REMIND_SECONDS - 1))], opened).alerts == ()
-    assert len(decide([failed(replace(RUN, at=RUN.at + REMIND_SECONDS))], opened).alerts) == 1
+    assert told(decide([failed(replace(RUN, at=RUN.at + REMIND_SECONDS - 1))], opened)) == []
+    (reminder,) = told(decide([failed(replace(RUN, at=RUN.at + REMIND_SECONDS))], opened))
+    assert reminder.again
 
 
-def test_a_success_closes_the_causes_of_its_own_job_only() -> None:
+def test_a_success_clears_the_causes_of_its_own_job_only() -> None:
     opened = decide([failed(RUN), failed(replace(RUN, job="retrain"))], {}).open
-    closed = decide([Finding("run:daily_matching:", at=20)], opened).open
-    assert list(closed) == ["run:retrain:match_decisions:OSError"]
+    decision = decide([Finding("run:daily_matching:", at=20)], opened)
+    assert decision.actions == (Clear("run:daily_matching:match_decisions:OSError"),)
+    assert list(decision.open) == ["run:retrain:match_decisions:OSError"]
+
+
+def test_a_failure_that_is_well_again_by_the_next_look_is_told_and_then_cleared() -> None:
+    actions = decide([Finding("run:daily_matching:", at=20), failed(RUN)], {}).actions
+    assert [type(action) for action in actions] == [Tell, Clear]
 
 
 def test_a_failure_after_a_success_rings_again() -> None:
     opened = decide([failed(RUN)], {}).open
     again = [failed(replace(RUN, at=30)), Finding("run:daily_matching:", at=20)]
-    assert len(decide(again, opened).alerts) == 1
+    assert len(causes(decide(again, opened))) == 1
 
 
 def test_a_failed_check_is_told_with_its_severity_owner_and_own_sentence() -> None:

@@ -1,0 +1,66 @@
+"""Enough new labels land: `retrain`. The rule is `sensors.rules.labels`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from matching_assets.jobs import retrain
+
+from matching.records import InputError, read_table
+from resources.alerts import Alerts
+from sensors import cursor, history
+from sensors.landing import landing_folder, look
+from sensors.reporting import tell_of_files
+from sensors.rules.labels import LabelFile, decide
+
+
+def _count(
+    folder: Path, digests: Mapping[str, str], before: Mapping[str, Any]
+) -> tuple[dict[str, LabelFile], dict[str, str]]:
+    """The rows of each complete label file, read once for each content; and a sentence for each that cannot be read."""
+    files, problems = {}, {}
+    for name, digest in digests.items():
+        known, rows = before.get(name, (None, 0))
+        try:
+            files[name] = LabelFile(digest, rows if known == digest else read_table(folder / name).height)
+        except InputError as problem:
+            problems[name] = str(problem)
+    return files, problems
+
+
+@dg.sensor(
+    job=retrain,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+    description="Retrains when enough labels have landed that the last training did not read.",
+)
+def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SensorResult:
+    """Look at `landing/labels` and ask for a retraining when enough of it is new."""
+    state = cursor.load(context.cursor)
+    folder = landing_folder("labels")
+    found = look(folder, state.get("files", {}), time.time())
+    files, unreadable = _count(folder, found.digests, state.get("rows", {}))
+    trained = history.materialisations(context.instance, "labels")
+    decision = decide(
+        files,
+        known=(history.value(trained[0], "files") or {}) if trained else {},
+        trained_by=trained[0].run_id if trained else None,
+        retraining=history.is_retraining(context.instance),
+    )
+    problems = {**found.problems, **unreadable}
+    tell_of_files(alerts, "labels", problems)
+    tags = {history.REASON_TAG: "labels", history.WHY_TAG: decision.sentence}
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=decision.run_key, tags=tags)] if decision.run_key else [],
+        skip_reason=None if decision.run_key else decision.sentence,
+        cursor=cursor.dump(
+            {
+                "files": found.to_json(),
+                "rows": {name: [file.digest, file.rows] for name, file in files.items()},
+            }
+        ),
+    )

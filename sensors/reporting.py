@@ -1,0 +1,40 @@
+"""What the rules found, told in the words of `resources.alerts`, which remembers what causes are open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from resources.alerts import Alert, Alerts
+from sensors.rules.troubles import Clear, Decision, Finding, decide
+
+DATA_OWNER = "team:reference-data"
+LANDING_RUNBOOK = "docs/RUNBOOK.md#a-file-was-not-taken"
+
+
+def tell_of_files(alerts: Alerts, folder: str, problems: Mapping[str, str]) -> None:
+    """Alert on each file's problem, once while it lasts; clear those of files that are well or gone."""
+    above = f"landing:{folder}:"
+    for name, sentence in sorted(problems.items()):
+        alerts.send(Alert(above + name, "WARN", DATA_OWNER, LANDING_RUNBOOK, len(problems), sentence))
+    for alert in alerts.open_alerts():
+        if alert.cause.startswith(above) and alert.cause.removeprefix(above) not in problems:
+            alerts.clear(alert.cause)
+
+
+def tell_of_troubles(alerts: Alerts, above: str, findings: Iterable[Finding], told: Mapping[str, float]) -> Decision:
+    """Alert on what was found below `above` (`run:` or `check:`), and clear what is well again.
+
+    `told`: when each open cause was last alerted on, from the cursor; where it was lost, now is taken for it.
+    """
+    opened = [alert.cause for alert in alerts.open_alerts() if alert.cause.startswith(above)]
+    decision = decide(findings, {cause: told.get(cause, time.time()) for cause in opened})
+    for action in decision.actions:
+        if isinstance(action, Clear):
+            alerts.clear(action.cause)
+            continue
+        found = action.finding
+        severity = found.severity or "WARN"
+        alert = Alert(found.cause, severity, found.owner, found.runbook, action.count, found.sentence)
+        alerts.send(alert, again=action.again)
+    return decision
