@@ -12,7 +12,7 @@ CLOUD_AND_GRAPH = {"boto3", "botocore", "dagster", "moto", "s3fs", "sagemaker"}
 
 
 def imported(source: str, package: str) -> set[str]:
-    """The top-level packages that `source`, a module of `package`, imports anywhere, by statement or by import_module("...")."""
+    """The top-level packages that `source`, a module of `package`, imports anywhere, be it by import_module("...")."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         match node:
