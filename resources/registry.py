@@ -69,6 +69,10 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         versions = self._pointer()["versions"]
         return self.get(versions[-1]) if versions else None
 
+    def promoted(self) -> Sequence[int]:
+        """Every version that is or ever was the champion, in the order of the first time."""
+        return list(dict.fromkeys(entry["version"] for entry in self._pointer()["log"]))
+
     def promote(self, version: int, expected: int | None) -> ModelPackage:
         """Make an approved version the champion, in place of `expected` (None: there is no champion yet).
 

@@ -1,1 +1,17 @@
-"""Sensors: a pure `decide()` and a thin Dagster sensor each."""
+"""Sensors: a pure `decide()` in `sensors.rules` and a thin Dagster sensor each. Asset definitions and jobs are not in here."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+
+def all_sensors() -> list[dg.SensorDefinition]:
+    """Every sensor of the platform. All are on from the start but `approved_version`."""
+    from sensors.approval import approved_version
+    from sensors.checks import check_failures
+    from sensors.drift import drift_alarm
+    from sensors.failures import run_failures
+    from sensors.labels import new_labels
+    from sensors.records import records_arrival
+
+    return [records_arrival, new_labels, drift_alarm, run_failures, check_failures, approved_version]

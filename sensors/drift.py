@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 
 import dagster as dg
-from matching_assets.jobs import retrain
 
+from matching_assets.jobs import retrain
 from sensors import history
 from sensors.rules.drift import REACH, Window, decide
 

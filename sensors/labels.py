@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from matching_assets.jobs import retrain
 
 from matching.records import InputError, read_table
+from matching_assets.jobs import retrain
 from resources.alerts import Alerts
 from sensors import cursor, history
 from sensors.landing import landing_folder, look

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import dagster as dg
-from matching_assets.jobs import daily_matching
 
+from matching_assets.jobs import daily_matching
+from matching_assets.partitions import BUSINESS_DAYS
 from resources.alerts import Alerts
 from sensors import cursor, history
 from sensors.landing import landing_folder, look
@@ -36,7 +37,7 @@ def records_arrival(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.S
     asked = state.get("asked", {})
     found = look(landing_folder("records"), state.get("files", {}), time.time())
     open_days = {day for name, digest in found.digests.items() if asked.get(name) != digest and (day := day_of(name))}
-    known_days = set(daily_matching.partitions_def.get_partition_keys())
+    known_days = set(BUSINESS_DAYS.get_partition_keys())
     decision = decide(found.digests, asked, _taken_in(context.instance, open_days), known_days)
     problems = {**found.problems, **decision.problems}
     tell_of_files(alerts, "records", problems)

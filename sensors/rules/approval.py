@@ -5,7 +5,7 @@ A version that was rolled back is still approved: without the second half of the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -13,19 +13,16 @@ from dataclasses import dataclass
 class Decision:
     """The version to promote (None: nothing to do), its run key, and the sentence that says why, or why not."""
 
-    version: str | None
+    version: int | None
     run_key: str | None
     sentence: str
 
 
-def decide(approved: Sequence[str], deployed: Collection[str]) -> Decision:
-    """Decide what to promote.
-
-    `approved`: versions in the order of their approval, oldest first. `deployed`: all that ever were.
-    """
+def decide(approved: Collection[int], promoted: Collection[int]) -> Decision:
+    """Decide what to promote. `approved`: all versions that are. `promoted`: all that are or ever were in production."""
     if not approved:
         return Decision(None, None, "No version is approved.")
-    newest = approved[-1]
-    if newest in deployed:
-        return Decision(None, None, f"The newest approved version, {newest}, has been deployed already.")
-    return Decision(newest, f"promote:{newest}", f"Version {newest} is approved and was never deployed.")
+    newest = max(approved)
+    if newest in promoted:
+        return Decision(None, None, f"The newest approved version, {newest}, has been in production already.")
+    return Decision(newest, f"promote:{newest}", f"Version {newest} is approved and was never in production.")
