@@ -1,0 +1,176 @@
+"""Pair features, declared as data: name, what it says, the reason group it is explained under, and the direction that is known beforehand.
+
+The order of `FEATURES` is the order of the columns of every feature matrix. Groups are a partition: each feature belongs to one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matching.master import comparable
+from matching.records import ATTRIBUTES
+from matching.retrieval.index import MISSING, UNSEEN, Found, Queries, RetrievalIndex
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column. monotone: 1 when a higher value can only speak for the pair, -1 when only against it, 0 when that is not known."""
+
+    name: str
+    description: str
+    reason_group: str
+    monotone: int = 0
+
+
+NAME_FEATURES = (
+    Feature("same_name", "1 when both names have the same words in the same order", "name_words", 1),
+    Feature("record_cover", "share of the record's words, by rarity, that stand in the reference", "name_words", 1),
+    Feature("reference_cover", "share of the reference's words, by rarity, that stand in the record", "name_words", 1),
+    Feature("exact_cover", "share of the record's words, by rarity, that stand there to the letter", "name_words", 1),
+    Feature("first_word", "how well the first words agree", "name_words", 1),
+    Feature("letters", "similarity of spelling of the names without spaces (optimal string alignment)", "spelling", 1),
+    Feature("common_start", "share of the shorter name that both begin with", "spelling", 1),
+    Feature("rarest_shared", "rarity (idf) of the rarest word that both have", "rare_words", 1),
+    Feature("rarest_lost_record", "rarity (idf) of the rarest word of the record that the reference lacks", "unmatched_words", -1),
+    Feature("rarest_lost_reference", "rarity (idf) of the rarest word of the reference that the record lacks", "unmatched_words", -1),
+    Feature("record_words", "number of words of the record", "name_length"),
+    Feature("reference_words", "number of words of the reference", "name_length"),
+    Feature("abbreviated", "share of the record's words, by rarity, that abbreviate a word of the reference", "abbreviation"),
+    Feature("misspelt", "share of the record's words, by rarity, that are spelt almost as in the reference", "spelling"),
+    Feature("joined", "share of the record's words, by rarity, that are several words in one, or initials", "abbreviation"),
+    Feature("numbers", "1 when all numbers agree, -1 when they do not, 0 without numbers", "numbers", 1),
+    Feature("legal_form", "1 same legal form, -1 another, 0 missing", "legal_form"),
+    Feature("share_class", "1 same share class, -1 another, 0 missing", "share_class", 1),
+    Feature("truncated", "1 when the record's name may have been cut by its feed", "name_length"),
+    Feature("namesakes", "how many other references have the same name (at most 9)", "uniqueness", -1),
+    Feature("by_alias", "1 when an alias matched and not the title", "alias"),
+)  # fmt: skip
+ATTRIBUTE_GROUPS = {
+    "country": "geography", "state": "geography", "city": "geography", "postal_code": "geography", "website": "website",
+    "sector": "industry", "industry": "industry", "exchange": "listing", "currency": "listing",
+}  # fmt: skip
+ATTRIBUTE_FEATURES = tuple(
+    Feature(f"same_{a}", f"1 same {a.replace('_', ' ')}, -1 another, 0 missing", ATTRIBUTE_GROUPS[a], 1) for a in ATTRIBUTES
+)
+RETRIEVAL_FEATURES = (
+    Feature("lexical", "cosine of the names' trigrams and words", "spelling", 1),
+    Feature("embedding", "cosine of the names' learned vectors", "meaning", 1),
+)
+# What the other candidates of the record say: a pair that is good but no better than the next is no match.
+CONTEXT_FEATURES = (
+    Feature("lexical_lead", "lead in trigram and word cosine over the best other candidate", "lead", 1),
+    Feature("cover_lead", "lead in word coverage both ways over the best other candidate", "lead", 1),
+    Feature("embedding_lead", "lead in learned similarity over the best other candidate", "lead", 1),
+    Feature("equal_names", "how many candidates have exactly the record's words (at most 9)", "uniqueness"),
+)
+FEATURES: tuple[Feature, ...] = NAME_FEATURES + ATTRIBUTE_FEATURES + RETRIEVAL_FEATURES + CONTEXT_FEATURES
+FEATURE_NAMES = tuple(f.name for f in FEATURES)
+CANDIDATE_SCHEMA = {
+    "record_id": pl.String, "reference_id": pl.String, "rank": pl.Int32, "score": pl.Float32,
+    "lexical": pl.Float32, "embedding": pl.Float32, "variant": pl.Int32,
+}  # fmt: skip
+_COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
+
+
+def retrieve(index: RetrievalIndex, records: pl.DataFrame, top_k: int = 50, with_embedding: bool = True) -> pl.DataFrame:
+    """Candidates of records (record_id, name): record_id, reference_id, rank, score, lexical, embedding, variant (see the index)."""
+    found = index.search(index.queries(records["name"].to_list()), top_k, with_embedding)
+    row, column = np.nonzero(found.variant >= 0)
+    return pl.DataFrame(
+        {
+            "record_id": records["record_id"].gather(row),
+            "reference_id": pl.Series(index.reference_ids[found.reference[row, column]], dtype=pl.String),
+            "rank": (column + 1).astype(np.int32),
+            "score": found.score[row, column],
+            "lexical": found.lexical[row, column],
+            "embedding": found.embedding[row, column],
+            "variant": found.variant[row, column],
+        },
+        schema=CANDIDATE_SCHEMA,
+    )
+
+
+def pair_features(index: RetrievalIndex, records: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
+    """The features of candidates as `retrieve` gives them: record_id, reference_id, rank, score, then a Float32 column for each feature.
+
+    All candidates of a record must be there, best rank first, because some features compare a candidate with the others.
+    """
+    position = {r: i for i, r in enumerate(records["record_id"])}
+    owner = np.array([position[r] for r in candidates["record_id"]], np.int32)
+    queries = index.queries(records["name"].to_list())
+    matrix = feature_matrix(
+        index, queries, records, owner, candidates["variant"].to_numpy(), candidates["lexical"].to_numpy(), candidates["embedding"].to_numpy()
+    )
+    return candidates.select("record_id", "reference_id", "rank", "score").hstack(pl.DataFrame(matrix, schema=list(FEATURE_NAMES)))
+
+
+def flatten(found: Found) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    """Pairs of a search in row order: record number, variant, lexical, embedding."""
+    row, column = np.nonzero(found.variant >= 0)
+    return row.astype(np.int32), found.variant[row, column], found.lexical[row, column], found.embedding[row, column]
+
+
+def feature_matrix(
+    index: RetrievalIndex, queries: Queries, records: pl.DataFrame,
+    owner: NDArray[np.int32], variant: NDArray[np.int32], lexical: NDArray[np.float32], embedding: NDArray[np.float32],
+) -> NDArray[np.float32]:  # fmt: skip
+    """float32 [pairs, len(FEATURES)]. owner: number of each pair's record, ascending; variant: of its reference."""
+    from matching.feature_kernels import name_features
+    from matching.retrieval.index import LOAD_THREADS
+
+    a = index.arrays
+    out = np.zeros((len(owner), len(FEATURES)), np.float32)
+    table = queries.table
+    idf = a["word_idf"]
+    highest = np.float32(idf.max(initial=1.0))
+    record_idf = np.where(queries.known >= 0, idf[np.maximum(queries.known, 0)], highest).astype(np.float32) if len(idf) else np.full(len(queries.known), highest)
+    form_number = {f: i for i, f in enumerate(index.legal_forms)}
+    forms = np.array([form_number.get(n.legal_form, UNSEEN) if n.legal_form else MISSING for n in queries.names], np.int32)
+    classes = np.array([ord(n.share_class) if n.share_class else MISSING for n in queries.names], np.int32)
+    cut = np.array(["truncated" in n.flags for n in queries.names], np.float32)
+    name_features(
+        owner, variant, table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, queries.known, record_idf,
+        a["name_tokens"], a["name_starts"], a["word_chars"], a["word_starts"], idf,
+        forms, a["legal_form"], classes, a["share_class"], cut, a["variant_namesakes"], index.master.height, out, LOAD_THREADS,
+    )  # fmt: skip
+    reference = a["variant_reference"][variant]
+    for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):
+        if attribute in records.columns and attribute in index.attributes:
+            theirs = a[f"attribute_{attribute}"][reference]
+            ours = _attribute_codes(index, attribute, records[attribute])[owner]
+            out[:, _COLUMN[feature.name]] = np.where((ours == MISSING) | (theirs == MISSING), 0, np.where(ours == theirs, 1, -1))
+    out[:, _COLUMN["lexical"]] = lexical
+    out[:, _COLUMN["embedding"]] = embedding
+    cover = out[:, _COLUMN["record_cover"]] * out[:, _COLUMN["reference_cover"]]
+    for name, value in (("lexical_lead", lexical), ("cover_lead", cover), ("embedding_lead", embedding)):
+        out[:, _COLUMN[name]] = lead(owner, value)
+    equal = np.bincount(owner, weights=out[:, 0], minlength=len(queries.names))
+    out[:, _COLUMN["equal_names"]] = np.minimum(equal[owner], 9)
+    return out
+
+
+def lead(owner: NDArray[np.int32], value: NDArray[Any]) -> NDArray[np.float32]:
+    """How far each value is above the best other one of its owner (negative: below); the value itself when it is alone. float32 [n]"""
+    if not len(owner):
+        return np.zeros(0, np.float32)
+    order = np.lexsort((-value, owner))
+    first = np.r_[True, owner[order][1:] != owner[order][:-1]]
+    start = np.flatnonzero(first)
+    size = np.diff(np.r_[start, len(owner)])
+    group = np.repeat(np.arange(len(start)), size)
+    best = value[order[start]]
+    second = np.where(size > 1, value[order[np.minimum(start + 1, len(owner) - 1)]], 0)
+    leads = np.empty(len(owner), np.float32)
+    leads[order] = value[order] - np.where(first, second[group], best[group])
+    return leads
+
+
+def _attribute_codes(index: RetrievalIndex, attribute: str, values: pl.Series) -> NDArray[np.int32]:
+    number = index.attribute_number[attribute]
+    compared = (comparable(attribute, v) for v in values)
+    return np.array([MISSING if v is None else number.get(v, UNSEEN) for v in compared], np.int32)
