@@ -1,4 +1,4 @@
-"""Sensors: a pure `decide()` in `sensors.rules` and a thin Dagster sensor each. Asset definitions and jobs are not in here."""
+"""Sensors: a pure `decide()` in `sensors.rules` and a thin Dagster sensor each. No asset and no job is defined here."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from sensors.rules.approval import decide
     job=promote,
     default_status=dg.DefaultSensorStatus.STOPPED,
     minimum_interval_seconds=60,
-    description="Deploys the newest approved version, if it never was in production. Off until somebody switches it on.",
+    description="Deploys the newest approved version if it never was in production. Off until somebody turns it on.",
 )
-def approved_version(context: dg.SensorEvaluationContext, registry: Registry) -> dg.RunRequest | dg.SkipReason:  # noqa: ARG001
+def approved_version(registry: Registry) -> dg.RunRequest | dg.SkipReason:
     """Read the registry and ask for a promotion of what is newly approved."""
     approved = [package.version for package in registry.list() if package.status == "Approved"]
     decision = decide(approved, registry.promoted())

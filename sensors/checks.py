@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
+from matching_assets.owners import ON_CALL
 from resources.alerts import Alerts
 from sensors import cursor
 from sensors.ended_runs import Ended, ended_since
 from sensors.reporting import tell_of_troubles
 from sensors.rules.checks import Evaluation, finding_of
-from sensors.rules.failures import OWNER
 
 
 def _evaluations(instance: dg.DagsterInstance, ended: Ended) -> list[Evaluation]:
@@ -27,7 +27,7 @@ def _evaluations(instance: dg.DagsterInstance, ended: Ended) -> list[Evaluation]
                     passed=found.passed,
                     severity="WARN" if found.severity == dg.AssetCheckSeverity.WARN else "ERROR",
                     at=record.timestamp,
-                    owner=OWNER,
+                    owner=ON_CALL,
                     description=found.description,
                     partition=ended.run.tags.get("dagster/partition"),
                 )

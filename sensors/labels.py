@@ -11,9 +11,10 @@ import dagster as dg
 
 from matching.records import InputError, read_table
 from matching_assets.jobs import retrain
+from matching_assets.landing import Landing
 from resources.alerts import Alerts
 from sensors import cursor, history
-from sensors.landing import landing_folder, look
+from sensors.landing import look
 from sensors.reporting import tell_of_files
 from sensors.rules.labels import LabelFile, decide
 
@@ -38,10 +39,10 @@ def _count(
     minimum_interval_seconds=60,
     description="Retrains when enough labels have landed that the last training did not read.",
 )
-def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SensorResult:
+def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts, landing: Landing) -> dg.SensorResult:
     """Look at `landing/labels` and ask for a retraining when enough of it is new."""
     state = cursor.load(context.cursor)
-    folder = landing_folder("labels")
+    folder = Path(landing.root) / "labels"
     found = look(folder, state.get("files", {}), time.time())
     files, unreadable = _count(folder, found.digests, state.get("rows", {}))
     trained = history.materialisations(context.instance, "labels")

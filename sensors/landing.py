@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from matching.files import file_digest
-from resources.environment import state_folder
 from sensors.rules.landing import Sighting, Stat, complete, observe, stale
 
 
@@ -29,11 +28,6 @@ class Look:
     def to_json(self) -> dict[str, Any]:
         """For the cursor: file name to size, modification time, since when, sha256."""
         return {n: [s.stat.size, s.stat.modified_ns, s.since, s.digest] for n, s in self.seen.items()}
-
-
-def landing_folder(kind: str) -> Path:
-    """Where files of a kind (`records`, `labels`) land."""
-    return state_folder() / "landing" / kind
 
 
 def _stat(path: Path) -> Stat | None:

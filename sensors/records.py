@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import dagster as dg
 
 from matching_assets.jobs import daily_matching
+from matching_assets.landing import Landing
 from matching_assets.partitions import BUSINESS_DAYS
 from resources.alerts import Alerts
 from sensors import cursor, history
-from sensors.landing import landing_folder, look
+from sensors.landing import look
 from sensors.reporting import tell_of_files
 from sensors.rules.records import TakenIn, day_of, decide
 
@@ -31,11 +33,11 @@ def _taken_in(instance: dg.DagsterInstance, days: set[str]) -> dict[str, TakenIn
     minimum_interval_seconds=30,
     description="Matches a day when its file lands, and again when the file is corrected. An unfinished file waits.",
 )
-def records_arrival(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.SensorResult:
+def records_arrival(context: dg.SensorEvaluationContext, alerts: Alerts, landing: Landing) -> dg.SensorResult:
     """Look at `landing/records` and ask for a run for each day with new content."""
     state = cursor.load(context.cursor)
     asked = state.get("asked", {})
-    found = look(landing_folder("records"), state.get("files", {}), time.time())
+    found = look(Path(landing.root) / "records", state.get("files", {}), time.time())
     open_days = {day for name, digest in found.digests.items() if asked.get(name) != digest and (day := day_of(name))}
     known_days = set(BUSINESS_DAYS.get_partition_keys())
     decision = decide(found.digests, asked, _taken_in(context.instance, open_days), known_days)

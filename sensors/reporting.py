@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
+from matching_assets.owners import REFERENCE_DATA
 from resources.alerts import Alert, Alerts
 from sensors.rules.troubles import Clear, Decision, Finding, decide
 
-DATA_OWNER = "team:reference-data"
 LANDING_RUNBOOK = "docs/RUNBOOK.md#a-file-was-not-taken"
 
 
@@ -16,7 +16,7 @@ def tell_of_files(alerts: Alerts, folder: str, problems: Mapping[str, str]) -> N
     """Alert on each file's problem, once while it lasts; clear those of files that are well or gone."""
     above = f"landing:{folder}:"
     for name, sentence in sorted(problems.items()):
-        alerts.send(Alert(above + name, "WARN", DATA_OWNER, LANDING_RUNBOOK, len(problems), sentence))
+        alerts.send(Alert(above + name, "WARN", REFERENCE_DATA, LANDING_RUNBOOK, len(problems), sentence))
     for alert in alerts.open_alerts():
         if alert.cause.startswith(above) and alert.cause.removeprefix(above) not in problems:
             alerts.clear(alert.cause)

@@ -19,7 +19,7 @@ class Decision:
 
 
 def decide(approved: Collection[int], promoted: Collection[int]) -> Decision:
-    """Decide what to promote. `approved`: all versions that are. `promoted`: all that are or ever were in production."""
+    """Decide what to promote. `approved`: all that are. `promoted`: all that are or ever were in production."""
     if not approved:
         return Decision(None, None, "No version is approved.")
     newest = max(approved)

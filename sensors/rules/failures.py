@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matching_assets.owners import ON_CALL
 from sensors.rules.troubles import Finding
 
-OWNER = "team:matching-oncall"
 RUNBOOK = "docs/RUNBOOK.md#a-run-failed"
 CHECK_FAILED = "DagsterAssetCheckFailedError"
 
@@ -42,7 +42,7 @@ def finding_of(run: EndedRun) -> Finding | None:
         cause=f"run:{run.job}:{run.step or 'start'}:{run.error or 'unknown'}",
         at=run.at,
         severity="ERROR",
-        owner=OWNER,
+        owner=ON_CALL,
         runbook=RUNBOOK,
         sentence=f"{run.job}{day} failed {place}. {remedy}",
     )

@@ -23,8 +23,8 @@ def approve(registry: LocalRegistry, digest: str) -> int:
 
 
 def tick(registry: LocalRegistry) -> dg.RunRequest | dg.SkipReason:
-    context = dg.build_sensor_context(dg.DagsterInstance.ephemeral(), resources={"registry": registry})
-    outcome = approved_version(context)
+    with dg.build_sensor_context(dg.DagsterInstance.ephemeral(), resources={"registry": registry}) as context:
+        outcome = approved_version(context)
     assert isinstance(outcome, dg.RunRequest | dg.SkipReason)
     return outcome
 

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from matching.files import file_digest
+from matching_assets.landing import Landing
 from resources.alerts import LocalAlerts
 from sensors.labels import new_labels
 
@@ -39,7 +40,10 @@ class Desk:
         self.home = home
         self.folder = home / "landing" / "labels"
         self.folder.mkdir(parents=True)
-        self.alerts = LocalAlerts(path=str(home / "alerts.jsonl"))
+        self.resources = {
+            "alerts": LocalAlerts(path=str(home / "alerts.jsonl")),
+            "landing": Landing(root=str(home / "landing")),
+        }
         self.instance = dg.DagsterInstance.ephemeral()
         self.cursor: str | None = None
         self.now = 1_000_000.0
@@ -50,7 +54,7 @@ class Desk:
 
     def tick(self) -> list[dg.RunRequest]:
         self.now += 60
-        context = dg.build_sensor_context(self.instance, cursor=self.cursor, resources={"alerts": self.alerts})
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor, resources=self.resources)
         result = new_labels(context)
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
@@ -71,7 +75,6 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk(tmp_path)
-    monkeypatch.setenv("MATCHING_HOME", str(tmp_path))
     monkeypatch.setattr("sensors.labels.time.time", lambda: desk.now)
     return desk
 

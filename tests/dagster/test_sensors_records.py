@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from matching.files import file_digest
+from matching_assets.landing import Landing
 from resources.alerts import LocalAlerts
 from sensors.records import records_arrival
 
@@ -33,7 +34,10 @@ class Feed:
         self.home = home
         self.folder = home / "landing" / "records"
         self.folder.mkdir(parents=True)
-        self.alerts = LocalAlerts(path=str(home / "alerts.jsonl"))
+        self.resources = {
+            "alerts": LocalAlerts(path=str(home / "alerts.jsonl")),
+            "landing": Landing(root=str(home / "landing")),
+        }
         self.instance = dg.DagsterInstance.ephemeral()
         self.cursor: str | None = None
         self.now = 1_000_000.0
@@ -43,7 +47,7 @@ class Feed:
 
     def tick(self) -> list[dg.RunRequest]:
         self.now += 30
-        context = dg.build_sensor_context(self.instance, cursor=self.cursor, resources={"alerts": self.alerts})
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor, resources=self.resources)
         result = records_arrival(context)
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
@@ -64,7 +68,6 @@ class Feed:
 @pytest.fixture
 def feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feed:
     feed = Feed(tmp_path)
-    monkeypatch.setenv("MATCHING_HOME", str(tmp_path))
     monkeypatch.setattr("sensors.records.time.time", lambda: feed.now)
     return feed
 
