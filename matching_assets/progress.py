@@ -1,0 +1,30 @@
+"""Progress on a terminal: a bar on stderr for what takes over two seconds, and silence where nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+def bar(total: float, what: str, unit: str) -> tqdm:
+    """A bar over `total` units; use it as a context manager and call `update`. Nothing is shown before two seconds."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=what, unit=f" {unit}", delay=2, disable=None, file=sys.stderr, leave=False)
+
+
+@contextmanager
+def stages(what: str) -> Iterator[Callable[[str, float], None]]:
+    """Yield a function that takes the stage being done and the share of the whole that is behind it, from 0 to 1."""
+    with bar(100, what, "%") as shown:
+
+        def report(stage: str, share: float) -> None:
+            shown.set_description(f"{what}: {stage}", refresh=False)
+            shown.update(100 * share - shown.n)
+
+        yield report
