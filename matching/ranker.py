@@ -90,11 +90,13 @@ class Ranker:
 
 
 def cross_fitted_margins(
-    pairs: Matrix, right: NDArray[np.bool_], fold: NDArray[np.int64], config: RankerConfig | None = None, progress: Callable[[float], None] | None = None
-) -> NDArray[np.float64]:
+    pairs: Matrix, right: NDArray[np.bool_], fold: NDArray[np.int64], taught: NDArray[np.bool_],
+    config: RankerConfig | None = None, progress: Callable[[float], None] | None = None,
+) -> NDArray[np.float64]:  # fmt: skip
     """Margins of pairs from rankers that never saw a record of the same entity.
 
-    fold: int [n], the fold of each pair's entity. Each fold is scored by a ranker trained on all others. float64 [n]
+    fold: int [n], the fold of each pair's entity. Each fold is scored by a ranker trained on the `taught` pairs (bool [n]) of
+    all others. float64 [n]
     """
     margins = np.zeros(len(pairs))
     folds = np.unique(fold)
@@ -102,7 +104,7 @@ def cross_fitted_margins(
         raise ValueError("cross-fitting needs at least two folds: there are too few labelled entities")
     for done, one in enumerate(folds):
         inside = fold == one
-        margins[inside] = Ranker.fit(pairs[~inside], right[~inside], config).margins(pairs[inside])
+        margins[inside] = Ranker.fit(pairs[~inside & taught], right[~inside & taught], config).margins(pairs[inside])
         if progress is not None:
             progress((done + 1) / len(folds))
     return margins

@@ -1,0 +1,31 @@
+"""Which code made something: package versions, the hash of the lock, the commit."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("matching-assets", "numpy", "numba", "polars", "torch", "xgboost", "rigour")
+LOCK = Path(__file__).parent.parent / "requirements.lock"
+
+
+@lru_cache(maxsize=1)
+def code_facts() -> dict[str, str]:
+    """Versions of what decides the bytes, the sha256 of requirements.lock and the git commit, each where it is known."""
+    facts = {}
+    for package in PACKAGES:
+        try:
+            facts[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    if LOCK.is_file():
+        facts["lock_sha256"] = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=LOCK.parent, capture_output=True, text=True, check=False
+    )
+    if found.returncode == 0:
+        facts["commit"] = found.stdout.strip()
+    return facts

@@ -1,0 +1,227 @@
+"""Training, stage by stage: what `matching fit` runs in one go, and what the assets run one by one.
+
+Entities, not records, are split. A share of the entities teaches the encoder its labelled pairs and is then left out of the certificate, because the
+encoder has seen their answers. All others are ranked out of fold: by rankers that never saw a record of the same entity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from matching.bundle import Manifest, Parts, write_bundle
+from matching.calibration import Calibration
+from matching.decision import is_ambiguous, is_unreadable, rank
+from matching.features import FEATURE_NAMES, pair_features, retrieve
+from matching.master import build_reference_master
+from matching.names import parse_name
+from matching.policy import Certificate, Policy, certify, may_be_matched, review_floor
+from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
+from matching.records import InputError, content_hash
+from matching.retrieval.encoder import Encoder, EncoderConfig
+from matching.retrieval.index import RetrievalIndex
+from matching.scoring import Scorer
+from matching.split import entity_keys, fold_of, is_held_out
+
+Progress = Callable[[str, float], None]
+ENCODER, RANKER, HELD_OUT = "encoder", "ranker", "held_out"
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything a training run can be told. `train_depth`: candidates of a record that the ranker learns from; all top_k are ranked."""
+
+    target_precision: float = 0.99
+    confidence: float = 0.95
+    seed: int = 7
+    folds: int = 5
+    top_k: int = 50
+    train_depth: int = 20
+    holdout_share: float = 0.0
+    encoder_share: float = 0.15
+    miss_share: float = 0.01
+    golden_size: int = 60
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    ranker: RankerConfig = field(default_factory=RankerConfig)
+
+
+def assign_use(labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
+    """Labels with `entity_key` and `use` (encoder, ranker, held_out), by hash of the entity."""
+    keys = entity_keys(labels)
+    held_out = is_held_out(keys, config.holdout_share, config.seed)
+    encoder = is_held_out(keys, config.encoder_share, config.seed + 1)
+    use = np.where(held_out, HELD_OUT, np.where(encoder, ENCODER, RANKER))
+    return labels.with_columns(keys.alias("entity_key"), pl.Series("use", use, dtype=pl.String))
+
+
+def encoder_pairs(master: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> list[tuple[str, str]]:
+    """Writings known to be one entity: labelled records of encoder entities and their titles, and aliases and their titles."""
+    taught = assign_use(labels, config).filter((pl.col("use") == ENCODER) & pl.col("reference_id").is_not_null())
+    labelled = taught.join(records.select("record_id", record_name="name"), on="record_id").join(
+        master.select("reference_id", "name"), on="reference_id"
+    )
+    aliases = master.select("name", "aliases").explode("aliases").drop_nulls()
+    return labelled.sort("record_id").select("record_name", "name").rows() + aliases.select("aliases", "name").rows()
+
+
+def train_encoder(master: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig, progress: Callable[[float], None] | None = None) -> Encoder:
+    """Train the encoder on the master's titles and the pairs of `encoder_pairs`."""
+    return Encoder.train(master["name"].to_list(), encoder_pairs(master, records, labels, config), config.encoder, progress)
+
+
+def label_pairs(features: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
+    """Pair features of labelled records with `right`, `entity_key` and `use`. Same-name alternatives are as right as the label."""
+    used = assign_use(labels, config)
+    alternatives = pl.col("same_name_alternatives").fill_null([]) if "same_name_alternatives" in labels.columns else pl.lit([], pl.List(pl.String))
+    right = (
+        used.filter(pl.col("reference_id").is_not_null())
+        .select("record_id", pl.concat_list(pl.concat_list("reference_id"), alternatives).alias("reference_id"))
+        .explode("reference_id")
+        .unique()
+        .with_columns(right=True)
+    )
+    return (
+        features.join(used.select("record_id", "entity_key", "use"), on="record_id", maintain_order="left")
+        .join(right, on=["record_id", "reference_id"], how="left", maintain_order="left")
+        .with_columns(pl.col("right").fill_null(False))
+    )
+
+
+def fit_ranker(pairs: pl.DataFrame, config: FitConfig, progress: Callable[[float], None] | None = None) -> tuple[Ranker, pl.DataFrame]:
+    """The ranker, trained on everything that is not held out, and the out-of-fold margins of the ranker entities.
+
+    Returns the pairs of the ranker entities as record_id, reference_id, rank, margin, right, entity_key.
+    Raises InputError when there are too few labels to learn from.
+    """
+    known = pairs.filter(pl.col("use") != HELD_OUT)
+    if known["right"].sum() < 20 or known.filter(~pl.col("right")).height < 20:
+        raise InputError(
+            f"too few labels to learn from: {known['right'].sum()} right candidates were found", file="labels",
+            column="reference_id", remedy="Label at least 50 records, some of them without a match.",
+        )  # fmt: skip
+    matrix = known.select(FEATURE_NAMES).to_numpy().astype(np.float32)
+    right = known["right"].to_numpy()
+    fold = fold_of(known["entity_key"], config.folds, config.seed)
+    taught = (known["rank"].to_numpy() <= config.train_depth) | right
+    margins = cross_fitted_margins(matrix, right, fold, taught, config.ranker, progress)
+    ranker = Ranker.fit(matrix[taught], right[taught], config.ranker)
+    scored = known.select("record_id", "reference_id", "rank", "right", "entity_key", "use").with_columns(margin=pl.Series(margins))
+    return ranker, scored.filter(pl.col("use") == RANKER).drop("use")
+
+
+def best_of(out_of_fold: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
+    """One row for each labelled record of the ranker entities, decided from its out-of-fold margins as the scorer would.
+
+    record_id, entity_key, reference_id, margin, runner_up_margin (NaN: none), right, readable, clear.
+    """
+    asked = assign_use(labels, config).filter(pl.col("use") == RANKER).select("record_id", "entity_key")
+    asked = asked.join(records.select("record_id", "name"), on="record_id", maintain_order="left")
+    number = dict(zip(asked["record_id"].to_list(), range(asked.height), strict=True))
+    pairs = out_of_fold.filter(pl.col("record_id").is_in(asked["record_id"].implode()))
+    owner = np.array([number[r] for r in pairs["record_id"]], np.int32)
+    ranked = rank(owner, pairs["margin"].to_numpy(), asked.height)
+    right = np.r_[pairs["right"].to_numpy(), False]
+    ids = np.r_[pairs["reference_id"].to_numpy().astype(object), None]
+    return asked.drop("name").with_columns(
+        pl.Series("reference_id", ids[ranked.best], dtype=pl.String),
+        pl.Series("margin", ranked.margin),
+        pl.Series("runner_up_margin", ranked.runner_up_margin),
+        pl.Series("right", right[ranked.best]),
+        pl.Series("readable", ~is_unreadable([parse_name(n) for n in asked["name"]])),
+        pl.Series("clear", ~is_ambiguous(ranked)),
+    )
+
+
+def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Policy]:
+    """Calibration and policy from `best_of`. Without enough labels the certificate is refused and nothing is auto-matched."""
+    there = best.filter(pl.col("margin").is_not_nan())
+    calibration = Calibration.fit(there["margin"].to_numpy(), there["right"].to_numpy())
+    probability = calibration.probability(best["margin"].to_numpy())
+    allowed = may_be_matched(
+        probability, calibration.probability(best["runner_up_margin"].to_numpy()), (best["readable"] & best["clear"]).to_numpy()
+    )
+    certificate: Certificate = certify(
+        np.where(allowed, probability, np.nan), best["right"].to_numpy(), best["entity_key"].to_numpy(),
+        config.target_precision, config.confidence, config.seed,
+    )  # fmt: skip
+    return calibration, Policy(certificate, review_floor(probability, best["right"].to_numpy(), config.miss_share))
+
+
+def out_of_fold_decisions(best: pl.DataFrame, calibration: Calibration, policy: Policy) -> pl.DataFrame:
+    """Decisions (record_id, reference_id, probability, decision) of the ranker entities, each by a ranker that had not seen its entity."""
+    probability = calibration.probability(best["margin"].to_numpy())
+    runner_up = calibration.probability(best["runner_up_margin"].to_numpy())
+    band = policy.decide(probability, runner_up, (best["readable"] & best["clear"]).to_numpy())
+    return best.select("record_id", "reference_id").with_columns(
+        pl.Series("probability", np.nan_to_num(probability, nan=0.0)), pl.Series("decision", band, dtype=pl.String)
+    )
+
+
+def training_facts(reference: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> dict[str, Any]:
+    """What a manifest says about where a bundle comes from: data hashes, counts, seeds, configuration, code and lock."""
+    from matching.provenance import code_facts
+
+    used = assign_use(labels, config)
+    return {
+        "data": {"reference": content_hash(reference), "records": content_hash(records), "labels": content_hash(labels)},
+        "counts": {
+            "references": reference.height, "records": records.height, "labels": labels.height,
+            "no_match_labels": labels["reference_id"].null_count(), "entities": used["entity_key"].n_unique(),
+            **{f"{use}_entities": used.filter(pl.col("use") == use)["entity_key"].n_unique() for use in (ENCODER, RANKER, HELD_OUT)},
+        },
+        "config": asdict(config),
+        "code": code_facts(),
+    }  # fmt: skip
+
+
+def fit(
+    reference: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, aliases: pl.DataFrame | None = None,
+    config: FitConfig | None = None, *, bundle: Path, progress: Progress | None = None,
+) -> Manifest:  # fmt: skip
+    """Train on guarded frames and write a bundle. The same frames and configuration give the same bytes.
+
+    Metrics in the manifest are of held-out entities where `holdout_share` is above 0, else out-of-fold. `progress(stage, share)`.
+    Raises InputError when there is too little to learn from.
+    """
+    from matching.evaluation import evaluate, golden_set
+
+    config = config or FitConfig()
+    tell = progress or (lambda stage, share: None)
+    tell("reference", 0.0)
+    master = build_reference_master(reference, aliases)
+    known = records.join(labels.select("record_id"), on="record_id", how="semi", maintain_order="left")
+    encoder = train_encoder(master, known, labels, config, lambda share: tell("encoder", share))
+    tell("index", 0.0)
+    index = RetrievalIndex.build(master, encoder)
+    tell("candidates", 0.0)
+    candidates = retrieve(index, known, config.top_k)
+    tell("features", 0.0)
+    pairs = label_pairs(pair_features(index, known, candidates), labels, config)
+    ranker, out_of_fold = fit_ranker(pairs, config, lambda share: tell("ranker", share))
+    tell("policy", 0.0)
+    best = best_of(out_of_fold, known, labels, config)
+    calibration, policy = fit_policy(best, config)
+    scorer = Scorer(index, ranker, calibration, policy, "unreleased")
+    tell("evaluation", 0.0)
+    scored = scorer.score(known, config.top_k, reasons=False)
+    used = assign_use(labels, config)
+    measured_on = HELD_OUT if config.holdout_share > 0 else RANKER
+    asked = used.filter(pl.col("use") == measured_on).drop("use")
+    decisions = scored.decisions if measured_on == HELD_OUT else out_of_fold_decisions(best, calibration, policy)
+    decisions = decisions.join(asked.select("record_id"), on="record_id", how="semi", maintain_order="left")
+    metrics = evaluate(decisions, asked, slices=known)
+    facts = training_facts(reference, records, labels, config) | {
+        "metrics": metrics,
+        "measured_on": "held-out entities" if measured_on == HELD_OUT else "out-of-fold entities",
+        "certificate": asdict(policy.certificate),
+    }
+    golden = golden_set(scored.decisions, labels, config.golden_size, config.seed)
+    golden = golden.join(known.drop(c for c in known.columns if c in golden.columns and c != "record_id"), on="record_id", maintain_order="left")
+    manifest = write_bundle(Parts(index, encoder, ranker, calibration, policy, golden, scored.telemetry), facts, bundle)
+    tell("bundle", 1.0)
+    return manifest
