@@ -19,7 +19,7 @@ WINDOWS_TAG = "matching/drift_windows"
 def _windows(instance: dg.DagsterInstance) -> list[Window]:
     """The newest drift report of each of the newest `REACH` days that have one."""
     days = sorted(instance.get_materialized_partitions(dg.AssetKey("drift_report")))[-REACH:]
-    newest = [history.materialisations(instance, "drift_report", [day])[0] for day in days]
+    newest = [(day, record) for day in days if (record := history.newest(instance, "drift_report", day))]
     return [
         Window(
             day=day,
@@ -27,7 +27,7 @@ def _windows(instance: dg.DagsterInstance) -> list[Window]:
             sentence=history.value(record, "sentence") or "",
             reported_at=record.timestamp,
         )
-        for day, record in zip(days, newest, strict=True)
+        for day, record in newest
     ]
 
 
@@ -42,7 +42,7 @@ def drift_alarm(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipR
     decision = decide(
         _windows(context.instance),
         last_retrain=history.last_retrain(context.instance, "drift"),
-        retraining=history.is_retraining(context.instance),
+        retraining=history.is_under_way(context.instance, retrain.name),
         now=time.time(),
     )
     if decision.run_key is None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import dagster as dg
 
+from matching_assets.jobs import retrain
+
 REASON_TAG = "matching/reason"
 WHY_TAG = "matching/why"
-RETRAIN = "retrain"
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -22,12 +23,11 @@ UNDER_WAY = [
 IN_VAIN = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-def materialisations(
-    instance: dg.DagsterInstance, asset: str, days: list[str] | None = None, limit: int = 1
-) -> list[dg.EventLogRecord]:
-    """The newest materialisations of an asset, or of some of its days, newest first."""
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=days)
-    return list(instance.fetch_materializations(wanted, limit=limit).records)
+def newest(instance: dg.DagsterInstance, asset: str, day: str | None = None) -> dg.EventLogRecord | None:
+    """The newest materialisation of an asset, or of one of its days; None when there is none."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[day] if day else None)
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return records[0] if records else None
 
 
 def value(record: dg.EventLogRecord, key: str) -> Any:
@@ -37,15 +37,15 @@ def value(record: dg.EventLogRecord, key: str) -> Any:
     return found.value if found is not None else None
 
 
-def is_retraining(instance: dg.DagsterInstance) -> bool:
-    """True while a `retrain` run is queued or running."""
-    return bool(instance.get_run_records(dg.RunsFilter(job_name=RETRAIN, statuses=UNDER_WAY), limit=1))
+def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
+    """True while a run of a job is queued or running."""
+    return bool(instance.get_run_records(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1))
 
 
 def last_retrain(instance: dg.DagsterInstance, reason: str) -> float | None:
     """When the newest `retrain` run for `reason` that did not fail was started, in epoch seconds."""
     wanted = dg.RunsFilter(
-        job_name=RETRAIN,
+        job_name=retrain.name,
         tags={REASON_TAG: reason},
         statuses=[status for status in dg.DagsterRunStatus if status not in IN_VAIN],
     )

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from matching.records import InputError, read_table
-from matching_assets.jobs import retrain
+from matching_assets.jobs import daily_matching, retrain
 from matching_assets.landing import Landing
 from resources.alerts import Alerts
 from sensors import cursor, history
@@ -33,6 +33,14 @@ def _count(
     return files, problems
 
 
+def _busy(instance: dg.DagsterInstance) -> str | None:
+    """What a retraining has to wait for: labels of records that are not taken in yet would be lost on it."""
+    if history.newest(instance, "clean_records") is None:
+        return "the first records"
+    under_way = [job.name for job in (retrain, daily_matching) if history.is_under_way(instance, job.name)]
+    return f"{under_way[0]}, which is under way" if under_way else None
+
+
 @dg.sensor(
     job=retrain,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -45,12 +53,12 @@ def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts, landing: Lan
     folder = Path(landing.root) / "labels"
     found = look(folder, state.get("files", {}), time.time())
     files, unreadable = _count(folder, found.digests, state.get("rows", {}))
-    trained = history.materialisations(context.instance, "labels")
+    trained = history.newest(context.instance, "labels")
     decision = decide(
         files,
-        known=(history.value(trained[0], "files") or {}) if trained else {},
-        trained_by=trained[0].run_id if trained else None,
-        retraining=history.is_retraining(context.instance),
+        known=(history.value(trained, "files") or {}) if trained else {},
+        trained_by=trained.run_id if trained else None,
+        wait_for=_busy(context.instance),
     )
     problems = {**found.problems, **unreadable}
     tell_of_files(alerts, "labels", problems)

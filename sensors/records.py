@@ -14,17 +14,29 @@ from resources.alerts import Alerts
 from sensors import cursor, history
 from sensors.landing import look
 from sensors.reporting import tell_of_files
-from sensors.rules.records import TakenIn, day_of, decide
+from sensors.rules.records import Day, Request, day_of, decide, mark
+
+INTAKE = ("raw_records", "clean_records", "quarantined_records")
 
 
-def _taken_in(instance: dg.DagsterInstance, days: set[str]) -> dict[str, TakenIn]:
-    """What each of `days` was last read from, as `raw_records` recorded it."""
-    newest = {day: history.materialisations(instance, "raw_records", [day]) for day in sorted(days)}
-    return {
-        day: TakenIn(history.value(records[0], "source_sha256"), records[0].run_id)
-        for day, records in newest.items()
-        if records
-    }
+def _known(instance: dg.DagsterInstance, days: set[str]) -> dict[str, Day]:
+    """What the catalogue knows of each of `days`: the file it was read from, and whether it was matched since."""
+    known = {}
+    for day in sorted(days):
+        if read := history.newest(instance, "raw_records", day):
+            matched = history.newest(instance, "match_decisions", day)
+            digest = history.value(read, "source_sha256")
+            known[day] = Day(digest, read.run_id, matched is not None and matched.timestamp >= read.timestamp)
+    return known
+
+
+def _run_request(request: Request) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=request.run_key,
+        partition_key=request.day,
+        asset_selection=None if request.matching else [dg.AssetKey(name) for name in INTAKE],
+        tags={history.REASON_TAG: "records", history.WHY_TAG: request.why},
+    )
 
 
 @dg.sensor(
@@ -38,21 +50,13 @@ def records_arrival(context: dg.SensorEvaluationContext, alerts: Alerts, landing
     state = cursor.load(context.cursor)
     asked = state.get("asked", {})
     found = look(Path(landing.root) / "records", state.get("files", {}), time.time())
-    open_days = {day for name, digest in found.digests.items() if asked.get(name) != digest and (day := day_of(name))}
-    known_days = set(BUSINESS_DAYS.get_partition_keys())
-    decision = decide(found.digests, asked, _taken_in(context.instance, open_days), known_days)
-    problems = {**found.problems, **decision.problems}
-    tell_of_files(alerts, "records", problems)
-    requests = [
-        dg.RunRequest(
-            run_key=request.run_key,
-            partition_key=request.day,
-            tags={history.REASON_TAG: "records", history.WHY_TAG: request.why},
-        )
-        for request in decision.requests
-    ]
+    serving = history.newest(context.instance, "deployed_endpoint") is not None
+    unasked = {name for name, digest in found.digests.items() if asked.get(name) != mark(digest, serving)}
+    known = _known(context.instance, {day for name in unasked if (day := day_of(name))})
+    decision = decide(found.digests, asked, known, set(BUSINESS_DAYS.get_partition_keys()), serving)
+    tell_of_files(alerts, "records", {**found.problems, **decision.problems})
     return dg.SensorResult(
-        run_requests=requests,
-        skip_reason=None if requests else f"{len(found.digests)} complete files, none with content that is new.",
+        run_requests=[_run_request(request) for request in decision.requests],
+        skip_reason=None if decision.requests else f"{len(found.digests)} complete files, all asked for or done.",
         cursor=cursor.dump({"files": found.to_json(), "asked": decision.asked}),
     )

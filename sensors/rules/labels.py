@@ -1,4 +1,4 @@
-"""When new labels are worth a retraining: at `MINIMUM_NEW` of them, and while no other retraining is under way.
+"""When new labels are worth a retraining: at `MINIMUM_NEW` of them, when there is nothing to wait for.
 
 New are the rows of label files that the last training did not read, or read with other content. A corrected file
 counts with all its rows.
@@ -34,21 +34,21 @@ def decide(
     files: Mapping[str, LabelFile],
     known: Mapping[str, str],
     trained_by: str | None,
-    retraining: bool,
+    wait_for: str | None,
     minimum: int = MINIMUM_NEW,
 ) -> Decision:
     """Decide whether to retrain on new labels.
 
     `known`: file name to the sha256 that the last training read. `trained_by`: the run of that training; it is part of
-    the run key, so that labels which are put back to an earlier state are trained on again. `retraining`: a `retrain`
-    run is queued or running.
+    the run key, so that labels which are put back to an earlier state are trained on again. `wait_for`: what has to
+    end or come first, in words, if anything.
     """
     new = {name: file for name, file in files.items() if known.get(name) != file.digest}
     rows = sum(file.rows for file in new.values())
     if rows < minimum:
         return Decision(None, rows, f"{rows} new labels; a retraining starts at {minimum}.")
-    if retraining:
-        return Decision(None, rows, f"{rows} new labels wait for the retraining that is under way.")
+    if wait_for is not None:
+        return Decision(None, rows, f"{rows} new labels wait for {wait_for}.")
     content = "".join(f"{name}\0{file.digest}\n" for name, file in sorted(files.items()))
     run_key = f"labels:{hashlib.sha256(content.encode()).hexdigest()[:16]}:{trained_by or 'first'}"
     return Decision(run_key, rows, f"{rows} new labels in {', '.join(sorted(new))}.")

@@ -17,12 +17,21 @@ def labels(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"files": dict(context.op_execution_context.op_config)})
 
 
+@dg.asset
+def clean_records() -> None: ...
+
+
 @dg.op
 def wait() -> None: ...
 
 
 @dg.job
 def retrain() -> None:
+    wait()
+
+
+@dg.job
+def daily_matching() -> None:
     wait()
 
 
@@ -65,6 +74,9 @@ class Desk:
         self.tick()
         return self.tick()
 
+    def take_in_records(self) -> None:
+        dg.materialize([clean_records], instance=self.instance)
+
     def train(self) -> None:
         """What a training leaves behind: `labels`, with the files that it read."""
         files = {file.name: file_digest(file) for file in self.folder.iterdir()}
@@ -75,6 +87,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk(tmp_path)
+    desk.take_in_records()
     monkeypatch.setattr("sensors.labels.time.time", lambda: desk.now)
     return desk
 
@@ -103,10 +116,21 @@ def test_ticks_before_the_training_has_begun_ask_under_one_run_key(desk: Desk) -
     assert len({request.run_key for request in asked}) == 1
 
 
-def test_no_second_retraining_is_asked_for_while_one_is_under_way(desk: Desk) -> None:
+@pytest.mark.parametrize("job", [retrain, daily_matching], ids=lambda job: job.name)
+def test_no_retraining_is_asked_for_while_another_or_the_intake_of_a_day_is_under_way(
+    desk: Desk, job: dg.JobDefinition
+) -> None:
     desk.drop("monday.csv", 500)
-    desk.instance.create_run_for_job(retrain, status=dg.DagsterRunStatus.STARTED)
+    desk.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert desk.settle() == []
+
+
+def test_labels_wait_for_the_first_records(desk: Desk) -> None:
+    desk.instance = dg.DagsterInstance.ephemeral()
+    desk.drop("monday.csv", 500)
+    assert desk.settle() == []
+    desk.take_in_records()
+    assert len(desk.tick()) == 1
 
 
 def test_a_label_file_that_cannot_be_read_is_reported_once_and_the_others_count(desk: Desk) -> None:

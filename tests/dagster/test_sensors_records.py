@@ -9,7 +9,7 @@ import pytest
 from matching.files import file_digest
 from matching_assets.landing import Landing
 from resources.alerts import LocalAlerts
-from sensors.records import records_arrival
+from sensors.records import INTAKE, records_arrival
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 A, B = "record_id,name\n1,IBM\n", "record_id,name\n1,IBM Corp\n"
@@ -18,6 +18,14 @@ A, B = "record_id,name\n1,IBM\n", "record_id,name\n1,IBM Corp\n"
 @dg.asset(partitions_def=DAYS, config_schema={"source_sha256": str})
 def raw_records(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata=context.op_execution_context.op_config)
+
+
+@dg.asset(partitions_def=DAYS, deps=[raw_records])
+def match_decisions() -> None: ...
+
+
+@dg.asset
+def deployed_endpoint() -> None: ...
 
 
 def sent(home: Path) -> list[tuple[str, str]]:
@@ -58,16 +66,21 @@ class Feed:
         assert self.tick() == []
         return self.tick()
 
-    def match(self, request: dg.RunRequest) -> None:
-        """What the run leaves behind: the day's `raw_records`, with the file that it was read from."""
+    def run(self, request: dg.RunRequest) -> None:
+        """What the run leaves behind: `raw_records` of the day, with the file that it was read from, and decisions."""
         (file,) = self.folder.glob(f"{request.partition_key}.*")
         config = {"ops": {"raw_records": {"config": {"source_sha256": file_digest(file)}}}}
-        dg.materialize([raw_records], instance=self.instance, partition_key=request.partition_key, run_config=config)
+        assets = [raw_records] if request.asset_selection else [raw_records, match_decisions]
+        dg.materialize(assets, instance=self.instance, partition_key=request.partition_key, run_config=config)
+
+    def deploy(self) -> None:
+        dg.materialize([deployed_endpoint], instance=self.instance)
 
 
 @pytest.fixture
 def feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feed:
     feed = Feed(tmp_path)
+    feed.deploy()
     monkeypatch.setattr("sensors.records.time.time", lambda: feed.now)
     return feed
 
@@ -101,13 +114,13 @@ def test_two_files_at_once_ask_for_two_days(feed: Feed) -> None:
 
 def test_ticks_without_news_ask_for_nothing(feed: Feed) -> None:
     feed.drop("2026-01-06.csv")
-    feed.match(*feed.settle())
+    feed.run(*feed.settle())
     assert [feed.tick() for _ in range(3)] == [[], [], []]
 
 
 def test_a_file_that_lands_again_unchanged_asks_for_nothing(feed: Feed) -> None:
     feed.drop("2026-01-06.csv")
-    feed.match(*feed.settle())
+    feed.run(*feed.settle())
     feed.drop("2026-01-06.csv")
     assert feed.settle() == []
 
@@ -117,7 +130,7 @@ def test_a_corrected_file_runs_again_and_so_does_taking_the_correction_back(feed
     for text in (A, B, A):
         feed.drop("2026-01-06.csv", text)
         (request,) = feed.settle()
-        feed.match(request)
+        feed.run(request)
         keys.add(request.run_key)
     assert len(keys) == 3
 
@@ -126,7 +139,7 @@ def test_a_lost_cursor_asks_for_nothing_that_was_matched(feed: Feed) -> None:
     feed.drop("2026-01-06.csv")
     feed.drop("2026-01-07.csv", B)
     for request in feed.settle():
-        feed.match(request)
+        feed.run(request)
     feed.cursor = None
     assert feed.settle() == []
 
@@ -138,6 +151,20 @@ def test_a_cursor_lost_before_the_run_has_read_the_file_asks_under_the_same_key(
     feed.cursor = cursor
     (second,) = feed.settle()
     assert first.run_key == second.run_key
+
+
+def test_without_a_deployed_version_a_day_is_taken_in_and_then_matched_when_there_is_one(feed: Feed) -> None:
+    feed.instance = dg.DagsterInstance.ephemeral()
+    feed.drop("2026-01-06.csv")
+    (intake,) = feed.settle()
+    assert [key.to_user_string() for key in intake.asset_selection or []] == list(INTAKE)
+    feed.run(intake)
+    assert feed.tick() == []
+    feed.deploy()
+    (matching,) = feed.tick()
+    assert matching.asset_selection is None
+    feed.run(matching)
+    assert feed.tick() == []
 
 
 def test_a_wrong_file_name_is_reported_once(feed: Feed) -> None:

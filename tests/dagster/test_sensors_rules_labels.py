@@ -7,31 +7,33 @@ NEW = LabelFile("b" * 64, rows=60)
 
 
 def test_labels_below_the_minimum_start_nothing_and_say_how_many_there_are() -> None:
-    decision = decide({"new.csv": NEW}, {}, None, retraining=False, minimum=61)
+    decision = decide({"new.csv": NEW}, {}, None, wait_for=None, minimum=61)
     assert decision.run_key is None
     assert (decision.new_rows, "60 new labels" in decision.sentence) == (60, True)
 
 
 def test_labels_at_the_minimum_start_a_retraining() -> None:
-    assert decide({"new.csv": NEW}, {}, None, retraining=False, minimum=60).run_key is not None
+    assert decide({"new.csv": NEW}, {}, None, wait_for=None, minimum=60).run_key is not None
 
 
 def test_labels_that_the_last_training_read_are_not_new() -> None:
     files = {"old.csv": OLD, "new.csv": NEW}
-    assert decide(files, {"old.csv": OLD.digest}, "run1", retraining=False).new_rows == 60
+    assert decide(files, {"old.csv": OLD.digest}, "run1", wait_for=None).new_rows == 60
 
 
 def test_a_corrected_file_counts_with_all_its_rows() -> None:
-    assert decide({"old.csv": OLD}, {"old.csv": "0" * 64}, "run1", retraining=False).new_rows == 500
+    assert decide({"old.csv": OLD}, {"old.csv": "0" * 64}, "run1", wait_for=None).new_rows == 500
 
 
-def test_new_labels_wait_while_a_retraining_is_under_way() -> None:
-    assert decide({"old.csv": OLD}, {}, "run1", retraining=True).run_key is None
+def test_new_labels_wait_for_what_is_under_way_and_say_so() -> None:
+    decision = decide({"old.csv": OLD}, {}, "run1", wait_for="another retraining")
+    assert decision.run_key is None
+    assert "another retraining" in decision.sentence
 
 
 def test_the_same_labels_have_the_same_run_key_and_other_labels_another() -> None:
     def key(file: LabelFile, trained_by: str | None = "run1") -> str | None:
-        return decide({"old.csv": file}, {}, trained_by, retraining=False, minimum=1).run_key
+        return decide({"old.csv": file}, {}, trained_by, wait_for=None, minimum=1).run_key
 
     assert key(OLD) == key(OLD)
     assert len({key(OLD), key(NEW), key(OLD, trained_by="run2")}) == 3
