@@ -49,7 +49,9 @@ def lost_the_race(problem: BaseException) -> bool:
     """Whether another writer came first, or (on SQLite) is writing now: then the whole write is tried again."""
     from sqlalchemy.exc import IntegrityError, OperationalError
 
-    return isinstance(problem, CommitFailedException | TableAlreadyExistsError | IntegrityError | OperationalError)
+    if isinstance(problem, OperationalError):
+        return "locked" in str(problem) or "already exists" in str(problem)
+    return isinstance(problem, CommitFailedException | TableAlreadyExistsError | IntegrityError)
 
 
 when_writers_meet = retry(
@@ -121,7 +123,11 @@ def scan(table: Table, part: Part | None = None) -> pl.LazyFrame:
     """The rows of a table, or of a part of it: partition after partition, each in the order it was written in."""
     # The planner that is here; without this polars warns with every scan that another package would plan faster.
     os.environ.setdefault("POLARS_ICEBERG_PLANNER", "pyiceberg")
-    frame = pl.scan_iceberg(table)
+    # What was set for S3 goes on to polars, which reads the files itself; unset, it finds its own credentials.
+    options = {key: str(value) for key, value in table.io.properties.items() if key.startswith("s3.")}
+    if options.get("s3.endpoint", "").startswith("http:"):
+        options["aws_allow_http"] = "true"
+    frame = pl.scan_iceberg(table, storage_options=options or None)
     if part is not None:
         frame = frame.filter(part.rows())
     # Iceberg lists the newest files first; a training needs one order, however often a day was redone.

@@ -116,6 +116,7 @@ class GlueTables(Tables):
             "type": "glue",
             "warehouse": f"s3://{self.bucket}/{self.prefix}/warehouse",
             "client.region": self.region_name,
+            "s3.region": self.region_name,
             "glue.endpoint": self.endpoint_url,
             "s3.endpoint": self.endpoint_url,
         }
