@@ -54,11 +54,11 @@ def rank(owner: NDArray[np.int32], margins: NDArray[np.float64], records: int) -
 
 
 def is_ambiguous(ranked: Ranked) -> NDArray[np.bool_]:
-    """Whether two candidates are as good as one another. bool [n]"""
+    """Whether two candidates are as good as one another. bool [n]."""
     with np.errstate(invalid="ignore"):
         return np.asarray(ranked.margin - ranked.runner_up_margin < LEAST_LEAD)
 
 
 def is_unreadable(names: Sequence[ParsedName]) -> NDArray[np.bool_]:
-    """Whether a name is empty, in an unknown script, or dressed up with look-alike or hidden characters. bool [n]"""
+    """Whether a name is empty, in an unknown script, or dressed up with look-alike or hidden characters. bool [n]."""
     return np.array([any(f in BARRING_FLAGS for f in n.flags) for n in names], np.bool_)

@@ -7,7 +7,17 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from matching.alignment import ABBREVIATION, EXACT, INITIALS, JOINED, MAX_LENGTH, SPELLING, align, edit_similarity, is_number
+from matching.alignment import (
+    ABBREVIATION,
+    EXACT,
+    INITIALS,
+    JOINED,
+    MAX_LENGTH,
+    SPELLING,
+    align,
+    edit_similarity,
+    is_number,
+)
 from matching.names import MAX_TOKENS
 
 UNKNOWN_IDF = 1.0  # of the largest idf: a word that the reference has never seen is as rare as can be

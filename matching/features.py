@@ -55,7 +55,8 @@ ATTRIBUTE_GROUPS = {
     "sector": "industry", "industry": "industry", "exchange": "listing", "currency": "listing",
 }  # fmt: skip
 ATTRIBUTE_FEATURES = tuple(
-    Feature(f"same_{a}", f"1 same {a.replace('_', ' ')}, -1 another, 0 missing", ATTRIBUTE_GROUPS[a], 1) for a in ATTRIBUTES
+    Feature(f"same_{a}", f"1 same {a.replace('_', ' ')}, -1 another, 0 missing", ATTRIBUTE_GROUPS[a], 1)
+    for a in ATTRIBUTES
 )
 RETRIEVAL_FEATURES = (
     Feature("lexical", "cosine of the names' trigrams and words", "spelling", 1),
@@ -66,7 +67,7 @@ CONTEXT_FEATURES = (
     Feature("lexical_lead", "lead in trigram and word cosine over the best other candidate", "lead", 1),
     Feature("cover_lead", "lead in word coverage both ways over the best other candidate", "lead", 1),
     Feature("embedding_lead", "lead in learned similarity over the best other candidate", "lead", 1),
-    Feature("equal_names", "how many candidates have exactly the record's words (at most 9)", "uniqueness"),
+    Feature("rivals", "how many other candidates have exactly the record's words (at most 9)", "uniqueness", -1),
 )
 FEATURES: tuple[Feature, ...] = NAME_FEATURES + ATTRIBUTE_FEATURES + RETRIEVAL_FEATURES + CONTEXT_FEATURES
 FEATURE_NAMES = tuple(f.name for f in FEATURES)
@@ -77,7 +78,9 @@ CANDIDATE_SCHEMA = {
 _COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
 
 
-def retrieve(index: RetrievalIndex, records: pl.DataFrame, top_k: int = 50, with_embedding: bool = True) -> pl.DataFrame:
+def retrieve(
+    index: RetrievalIndex, records: pl.DataFrame, top_k: int = 50, with_embedding: bool = True
+) -> pl.DataFrame:
     """Candidates of records (record_id, name): record_id, reference_id, rank, score, lexical, embedding, variant (see the index)."""
     found = index.search(index.queries(records["name"].to_list()), top_k, with_embedding)
     row, column = np.nonzero(found.variant >= 0)
@@ -104,9 +107,17 @@ def pair_features(index: RetrievalIndex, records: pl.DataFrame, candidates: pl.D
     owner = np.array([position[r] for r in candidates["record_id"]], np.int32)
     queries = index.queries(records["name"].to_list())
     matrix = feature_matrix(
-        index, queries, records, owner, candidates["variant"].to_numpy(), candidates["lexical"].to_numpy(), candidates["embedding"].to_numpy()
+        index,
+        queries,
+        records,
+        owner,
+        candidates["variant"].to_numpy(),
+        candidates["lexical"].to_numpy(),
+        candidates["embedding"].to_numpy(),
     )
-    return candidates.select("record_id", "reference_id", "rank", "score").hstack(pl.DataFrame(matrix, schema=list(FEATURE_NAMES)))
+    return candidates.select("record_id", "reference_id", "rank", "score").hstack(
+        pl.DataFrame(matrix, schema=list(FEATURE_NAMES))
+    )
 
 
 def flatten(found: Found) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
@@ -128,9 +139,15 @@ def feature_matrix(
     table = queries.table
     idf = a["word_idf"]
     highest = np.float32(idf.max(initial=1.0))
-    record_idf = np.where(queries.known >= 0, idf[np.maximum(queries.known, 0)], highest).astype(np.float32) if len(idf) else np.full(len(queries.known), highest)
+    record_idf = (
+        np.where(queries.known >= 0, idf[np.maximum(queries.known, 0)], highest).astype(np.float32)
+        if len(idf)
+        else np.full(len(queries.known), highest)
+    )
     form_number = {f: i for i, f in enumerate(index.legal_forms)}
-    forms = np.array([form_number.get(n.legal_form, UNSEEN) if n.legal_form else MISSING for n in queries.names], np.int32)
+    forms = np.array(
+        [form_number.get(n.legal_form, UNSEEN) if n.legal_form else MISSING for n in queries.names], np.int32
+    )
     classes = np.array([ord(n.share_class) if n.share_class else MISSING for n in queries.names], np.int32)
     cut = np.array(["truncated" in n.flags for n in queries.names], np.float32)
     name_features(
@@ -143,19 +160,21 @@ def feature_matrix(
         if attribute in records.columns and attribute in index.attributes:
             theirs = a[f"attribute_{attribute}"][reference]
             ours = _attribute_codes(index, attribute, records[attribute])[owner]
-            out[:, _COLUMN[feature.name]] = np.where((ours == MISSING) | (theirs == MISSING), 0, np.where(ours == theirs, 1, -1))
+            out[:, _COLUMN[feature.name]] = np.where(
+                (ours == MISSING) | (theirs == MISSING), 0, np.where(ours == theirs, 1, -1)
+            )
     out[:, _COLUMN["lexical"]] = lexical
     out[:, _COLUMN["embedding"]] = embedding
     cover = out[:, _COLUMN["record_cover"]] * out[:, _COLUMN["reference_cover"]]
     for name, value in (("lexical_lead", lexical), ("cover_lead", cover), ("embedding_lead", embedding)):
         out[:, _COLUMN[name]] = lead(owner, value)
     equal = np.bincount(owner, weights=out[:, 0], minlength=len(queries.names))
-    out[:, _COLUMN["equal_names"]] = np.minimum(equal[owner], 9)
+    out[:, _COLUMN["rivals"]] = np.minimum(equal[owner] - out[:, 0], 9)
     return out
 
 
 def lead(owner: NDArray[np.int32], value: NDArray[Any]) -> NDArray[np.float32]:
-    """How far each value is above the best other one of its owner (negative: below); the value itself when it is alone. float32 [n]"""
+    """How far each value is above the best other one of its owner (negative: below); the value itself when it is alone. float32 [n]."""
     if not len(owner):
         return np.zeros(0, np.float32)
     order = np.lexsort((-value, owner))

@@ -43,7 +43,17 @@ def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None
         share_class=pl.Series([p.share_class for p in parsed], dtype=pl.String),
     ).with_columns(namesakes=pl.len().over("core_name").cast(pl.Int32) - 1)
     merged = _with_aliases(merged, aliases)
-    first = ["reference_id", "name", "core_name", "legal_form", "share_class", "aliases", "alias_dates", "namesakes", "merged_ids"]
+    first = [
+        "reference_id",
+        "name",
+        "core_name",
+        "legal_form",
+        "share_class",
+        "aliases",
+        "alias_dates",
+        "namesakes",
+        "merged_ids",
+    ]
     return merged.select(first + [c for c in merged.columns if c not in first])
 
 
@@ -53,7 +63,11 @@ def _merge_key(reference: pl.DataFrame, same: list[str]) -> pl.Expr:
     if not any(c in IDENTIFIERS for c in others):
         return pl.col("reference_id")
     known = pl.any_horizontal(pl.col(c).is_not_null() for c in others if c in IDENTIFIERS)
-    return pl.when(known).then(pl.concat_str([pl.col(c).fill_null("") for c in same], separator="\0")).otherwise("reference_id")
+    return (
+        pl.when(known)
+        .then(pl.concat_str([pl.col(c).fill_null("") for c in same], separator="\0"))
+        .otherwise("reference_id")
+    )
 
 
 def _with_aliases(master: pl.DataFrame, aliases: pl.DataFrame | None) -> pl.DataFrame:
@@ -61,7 +75,9 @@ def _with_aliases(master: pl.DataFrame, aliases: pl.DataFrame | None) -> pl.Data
         empty = pl.lit([], dtype=pl.List(pl.String))
         return master.with_columns(aliases=empty, alias_dates=empty)
     dated = aliases if "asof" in aliases.columns else aliases.with_columns(asof=pl.lit(None, dtype=pl.String))
-    owner = master.select("reference_id", pl.concat_list(pl.concat_list("reference_id"), "merged_ids").alias("any_id")).explode("any_id")
+    owner = master.select(
+        "reference_id", pl.concat_list(pl.concat_list("reference_id"), "merged_ids").alias("any_id")
+    ).explode("any_id")
     grouped = (
         dated.rename({"reference_id": "any_id"})
         .join(owner, on="any_id")

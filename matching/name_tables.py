@@ -32,7 +32,10 @@ INSTRUMENTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "preferred",
             r"\b(?:\d+(?:[.,/]\d+)*\s*%|series\s+\w{1,2}\b|cumulative|non-?cumulative|perpetual|redeemable|convertible|fixed|floating|depositary)[^,]*\bpref(?:erred|d|\.)?\b.*|\bpref(?:erred)?\s+(?:stock|shares?|units?|securit).*|\bpfd\b.*|\b(?:pref|prf|vz[o]?|vorzugs\w*)\.?\s*$",
         ),
-        ("note", r"\b\d+(?:[.,]\d+)+\s*%.*|\b(?:senior|subordinated|junior)\b.*\b(?:notes?|debentures?)\b.*|\bnotes?\s+due\b.*"),
+        (
+            "note",
+            r"\b\d+(?:[.,]\d+)+\s*%.*|\b(?:senior|subordinated|junior)\b.*\b(?:notes?|debentures?)\b.*|\bnotes?\s+due\b.*",
+        ),
         (
             "common",
             r"\b(?:class|series|cl\.?)\s+[a-z]\s+(?:common|ordinary|subordinate|limited|multiple|exchangeable)\b.*|\b(?:subordinate|limited|restricted|multiple)\s+voting\b.*|\bcommon\s+(?:stocks?|shares?|units?)\b.*|\bordinary\s+(?:shares?|stock)\b.*|\bcom(?:mon)?\s*(?:stk|shs)\b.*|\bshares?\s+of\s+(?:beneficial|common|\w+\s+beneficial).*|\bbeneficial\s+interest\b.*|\b(?:registered|reg\.?|bearer|capital|voting|namens|inhaber)[\s-]*(?:sh(?:a(?:r(?:e(?:s)?)?)?)?s?|aktien|stock)\b.*|\bord(?:inary|inar|ina|in)?\b\.?\s*(?:shs?|shares?|\d.*)?(?:\([^)]*)?$|\bfpo\b.*|\bnpv\b.*|\bshs\b.*",
@@ -69,15 +72,81 @@ ABBREVIATIONS: dict[str, str] = {
     "opp": "opportunities", "opps": "opportunities", "ptnrs": "partners", "prtnrs": "partners", "sec": "securities", "st": "saint",
     "telecom": "telecommunications", "trans": "transportation", "transp": "transportation", "u": "university", "bros": "brothers",
 }  # fmt: skip
-ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12", "xiii": "13", "xiv": "14", "xv": "15"}
-NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
+ROMAN = {
+    "ii": "2",
+    "iii": "3",
+    "iv": "4",
+    "vi": "6",
+    "vii": "7",
+    "viii": "8",
+    "ix": "9",
+    "xi": "11",
+    "xii": "12",
+    "xiii": "13",
+    "xiv": "14",
+    "xv": "15",
+}
+NUMBER_WORDS = {
+    "one": "1",
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "nine": "9",
+    "ten": "10",
+}
 STOP_TOKENS = frozenset({"and", "the", "of", "und", "et", "y", "e", "de", "del", "da", "do", "la", "le"})
 # Legal forms that the feed's width cut short: `CORPORATIO`, `LIMI`, `PL`.
-CUT_FORMS = ("corporation", "limited", "company", "incorporated", "aktiengesellschaft", "public limited company", "berhad", "plc", "inc", "corp", "ltd", "spa", "oyj")
-CUT_LINES = ("ordinary", "registered", "common", "class", "shares", "depositary", "american", "inhaber", "namens", "bearer", "series", "subordinate", "unspons")
-FORM_ALIASES = {"corp": "corp", "co": "co", "inc": "inc", "ltd": "ltd", "llc": "llc", "corporation": "corp", "incorporated": "inc", "limited": "ltd", "company": "co", "cos": "co", "companies": "co"}
+CUT_FORMS = (
+    "corporation",
+    "limited",
+    "company",
+    "incorporated",
+    "aktiengesellschaft",
+    "public limited company",
+    "berhad",
+    "plc",
+    "inc",
+    "corp",
+    "ltd",
+    "spa",
+    "oyj",
+)
+CUT_LINES = (
+    "ordinary",
+    "registered",
+    "common",
+    "class",
+    "shares",
+    "depositary",
+    "american",
+    "inhaber",
+    "namens",
+    "bearer",
+    "series",
+    "subordinate",
+    "unspons",
+)
+FORM_ALIASES = {
+    "corp": "corp",
+    "co": "co",
+    "inc": "inc",
+    "ltd": "ltd",
+    "llc": "llc",
+    "corporation": "corp",
+    "incorporated": "inc",
+    "limited": "ltd",
+    "company": "co",
+    "cos": "co",
+    "companies": "co",
+}
 # Forms that stand in front of the name.
-PREFIX_FORMS = frozenset({"pt", "oao", "pao", "zao", "ooo", "ojsc", "pjsc", "cjsc", "jsc", "oo", "ao", "ab", "as", "sa", "pjs", "tov", "ip"})
+PREFIX_FORMS = frozenset(
+    {"pt", "oao", "pao", "zao", "ooo", "ojsc", "pjsc", "cjsc", "jsc", "oo", "ao", "ab", "as", "sa", "pjs", "tov", "ip"}
+)
 # Cyrillic and Greek letters that look like Latin ones (Unicode confusables, the subset that occurs in Latin words).
 HOMOGLYPHS = str.maketrans("АВЕЅІЈКМНОРСТХУаеосрхуіјѕԁһΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABESIJKMHOPCTXYaeocpxyijsdhABEZHIKMNOPTYXo")
 HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0f]")

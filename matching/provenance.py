@@ -23,9 +23,7 @@ def code_facts() -> dict[str, str]:
             continue
     if LOCK.is_file():
         facts["lock_sha256"] = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    found = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=LOCK.parent, capture_output=True, text=True, check=False
-    )
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=LOCK.parent, capture_output=True, text=True, check=False)
     if found.returncode == 0:
         facts["commit"] = found.stdout.strip()
     return facts

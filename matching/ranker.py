@@ -59,13 +59,13 @@ class Ranker:
         return cls(config, model)
 
     def margins(self, pairs: Matrix) -> NDArray[np.float64]:
-        """Log-odds that each pair is right. float64 [n]"""
+        """Log-odds that each pair is right. float64 [n]."""
         if not len(pairs):
             return np.zeros(0)
         return np.asarray(self.model.inplace_predict(pairs, predict_type="margin"), np.float64)
 
     def contributions(self, pairs: Matrix) -> NDArray[np.float64]:
-        """Exact Shapley values of the margin (TreeSHAP, Lundberg et al. 2018), the base margin in the last column. float64 [n, features + 1]"""
+        """Exact Shapley values of the margin (TreeSHAP, Lundberg et al. 2018), the base margin in the last column. float64 [n, features + 1]."""
         if not len(pairs):
             return np.zeros((0, len(FEATURES) + 1))
         return np.asarray(self.model.predict(_matrix(pairs), pred_contribs=True), np.float64)
@@ -113,4 +113,6 @@ def cross_fitted_margins(
 def _matrix(pairs: Matrix, right: NDArray[np.bool_] | None = None) -> Any:
     import xgboost
 
-    return xgboost.DMatrix(pairs, label=None if right is None else right.astype(np.float32), feature_names=list(FEATURE_NAMES))
+    return xgboost.DMatrix(
+        pairs, label=None if right is None else right.astype(np.float32), feature_names=list(FEATURE_NAMES)
+    )

@@ -60,7 +60,9 @@ class Aligned:
     reference_only: tuple[str, ...]
 
 
-def align_pair(index: RetrievalIndex, queries: Queries, record: int, variant: int, reference_words: list[str]) -> Aligned:
+def align_pair(
+    index: RetrievalIndex, queries: Queries, record: int, variant: int, reference_words: list[str]
+) -> Aligned:
     """Align one record with one variant, as the features do. `reference_words`: the words of the index's vocabulary."""
     from matching.alignment import KINDS, MAX_LENGTH, align
     from matching.names import MAX_TOKENS
@@ -105,7 +107,13 @@ def finding(code: str, evidence: str = "") -> dict[str, Any]:
     return {"code": code, "direction": "neutral", "contribution": 0.0, "evidence": evidence}
 
 
-def evidence_of(aligned: Aligned, features: NDArray[np.float32], record: dict[str, Any], reference: dict[str, Any], rarity: dict[str, float]) -> dict[str, str]:
+def evidence_of(
+    aligned: Aligned,
+    features: NDArray[np.float32],
+    record: dict[str, Any],
+    reference: dict[str, Any],
+    rarity: dict[str, float],
+) -> dict[str, str]:
     """Evidence by group, for one pair. `rarity`: idf of the reference's words; a word it lacks is the rarest."""
     exact = [r for r, _, kind in aligned.partners if kind == "exact"]
     loose = [(r, s, kind) for r, s, kind in aligned.partners if kind != "exact"]
@@ -116,11 +124,12 @@ def evidence_of(aligned: Aligned, features: NDArray[np.float32], record: dict[st
         "name_words": "; ".join(([f"shared: {' '.join(exact)}"] if exact else []) + lost),
         "rare_words": " ".join(rarest),
         "unmatched_words": "; ".join(lost),
-        "spelling": _pairs([p for p in loose if p[2] == "spelling"]) or f"letters {_share(features, 'letters')}, trigrams {_share(features, 'lexical')}",
+        "spelling": _pairs([p for p in loose if p[2] == "spelling"])
+        or f"letters {_share(features, 'letters')}, trigrams {_share(features, 'lexical')}",
         "abbreviation": _pairs([p for p in loose if p[2] != "spelling"]),
         "meaning": f"learned similarity {_share(features, 'embedding')}",
         "lead": f"ahead by {features[_COLUMN['cover_lead']]:+.2f} in words, {features[_COLUMN['lexical_lead']]:+.2f} in trigrams",
-        "uniqueness": f"{int(features[_COLUMN['namesakes']])} namesakes, {int(features[_COLUMN['equal_names']])} candidates with exactly these words",
+        "uniqueness": f"{int(features[_COLUMN['namesakes']])} namesakes, {int(features[_COLUMN['rivals']])} other candidates with exactly these words",
         "name_length": f"{int(features[_COLUMN['record_words']])} words against {int(features[_COLUMN['reference_words']])}",
     }
     for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):

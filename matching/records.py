@@ -32,7 +32,9 @@ class InputError(ValueError):
     ) -> None:
         self.what, self.file, self.column, self.row, self.remedy = what, file, column, row, remedy
         place = ", ".join(
-            f"{label} {value}" for label, value in (("file", file), ("column", column), ("row", row)) if value is not None
+            f"{label} {value}"
+            for label, value in (("file", file), ("column", column), ("row", row))
+            if value is not None
         )
         super().__init__(f"{place + ': ' if place else ''}{what}{'. ' + remedy if remedy else ''}")
 

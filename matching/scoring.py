@@ -84,9 +84,13 @@ class Scorer:
         features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding)
         ranked = rank(owner, self.ranker.margins(features), records.height)
         decided = decide(ranked, queries, self.calibration, self.policy)
-        reference = np.r_[self.index.arrays["variant_reference"][variant], -1]  # -1, the pair that is not there, gives -1
+        reference = np.r_[
+            self.index.arrays["variant_reference"][variant], -1
+        ]  # -1, the pair that is not there, gives -1
         ids = np.r_[self.index.reference_ids, None]
-        told = self._explain(records, queries, variant, features, ranked, decided) if reasons else _untold(records.height)
+        told = (
+            self._explain(records, queries, variant, features, ranked, decided) if reasons else _untold(records.height)
+        )
         decisions = pl.DataFrame(
             {
                 "record_id": records["record_id"],
@@ -113,7 +117,13 @@ class Scorer:
         return Scored(decisions, candidates, self._telemetry(decisions, queries, found, features, ranked))
 
     def _explain(
-        self, records: pl.DataFrame, queries: Queries, variant: NDArray[np.int32], features: NDArray[np.float32], ranked: Ranked, decided: Decided
+        self,
+        records: pl.DataFrame,
+        queries: Queries,
+        variant: NDArray[np.int32],
+        features: NDArray[np.float32],
+        ranked: Ranked,
+        decided: Decided,
     ) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
         """Reasons and contrast of each record, from exact contributions of the chosen pair and the runner-up."""
         there = np.flatnonzero(ranked.best >= 0)
@@ -125,7 +135,9 @@ class Scorer:
         contrasts: list[list[dict[str, Any]]] = [[] for _ in reasons]
         rows = records.select(c for c in ATTRIBUTES if c in records.columns).to_dicts() or [{}] * records.height
         wanted = [c for c in ATTRIBUTES if c in self.index.master.columns]
-        known = self.index.master.select(wanted)[self.index.arrays["variant_reference"][variant[ranked.best[there]]]].to_dicts()
+        known = self.index.master.select(wanted)[
+            self.index.arrays["variant_reference"][variant[ranked.best[there]]]
+        ].to_dicts()
         for i, told, versus in zip(range(len(there)), tell(chosen), contrast(chosen, second), strict=True):
             record, pair = int(there[i]), int(ranked.best[there[i]])
             aligned = align_pair(self.index, queries, record, int(variant[pair]), self._words)
@@ -134,17 +146,28 @@ class Scorer:
             contrasts[record] = [{"code": reason(t, {})["code"], "difference": t.contribution} for t in versus]
         return reasons, contrasts
 
-    def _telemetry(self, decisions: pl.DataFrame, queries: Queries, found: Found, features: NDArray[np.float32], ranked: Ranked) -> pl.DataFrame:
-        chosen = np.where((ranked.best >= 0)[:, None], np.vstack([features, np.zeros((1, features.shape[1]), np.float32)])[ranked.best], np.nan)
+    def _telemetry(
+        self, decisions: pl.DataFrame, queries: Queries, found: Found, features: NDArray[np.float32], ranked: Ranked
+    ) -> pl.DataFrame:
+        chosen = np.where(
+            (ranked.best >= 0)[:, None],
+            np.vstack([features, np.zeros((1, features.shape[1]), np.float32)])[ranked.best],
+            np.nan,
+        )
         size = np.diff(queries.table.starts)
-        unknown = np.bincount(np.repeat(np.arange(len(size)), size), weights=queries.known[queries.table.tokens] < 0, minlength=len(size))
+        unknown = np.bincount(
+            np.repeat(np.arange(len(size)), size), weights=queries.known[queries.table.tokens] < 0, minlength=len(size)
+        )
         return decisions.select("record_id", "probability", "decision", "bundle_version").with_columns(
             pl.Series("lexical_similarity", found.lexical.max(axis=1, initial=0.0)),
             pl.Series("embedding_similarity", found.embedding.max(axis=1, initial=0.0)),
             pl.Series("unknown_token_share", unknown / np.maximum(size, 1)),
             pl.Series("name_length", [len(n.raw) for n in queries.names], dtype=pl.Int32),
             pl.Series("candidate_count", (found.variant >= 0).sum(axis=1).astype(np.int32)),
-            *(pl.Series(f"f_{name}", chosen[:, i], dtype=pl.Float32, nan_to_null=True) for i, name in enumerate(FEATURE_NAMES)),
+            *(
+                pl.Series(f"f_{name}", chosen[:, i], dtype=pl.Float32, nan_to_null=True)
+                for i, name in enumerate(FEATURE_NAMES)
+            ),
         )
 
     def reindex(self, reference: pl.DataFrame, aliases: pl.DataFrame | None, out: Path) -> Path:
@@ -165,8 +188,15 @@ class Scorer:
                     shutil.copyfile((self.folder or Path()) / name, draft / name)
             index.save(draft / "index")
             write_json(draft / "policy.json", policy.to_json())
-            facts = parent.facts | {"parent": parent.version, "certificate": asdict(policy.certificate), "references": master.height}
-            content = json.loads(((self.folder or Path()) / MANIFEST).read_text()) | {"files": folder_files(draft), "facts": facts}
+            facts = parent.facts | {
+                "parent": parent.version,
+                "certificate": asdict(policy.certificate),
+                "references": master.height,
+            }
+            content = json.loads(((self.folder or Path()) / MANIFEST).read_text()) | {
+                "files": folder_files(draft),
+                "facts": facts,
+            }
             write_json(draft / MANIFEST, content)
         return out
 

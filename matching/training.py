@@ -59,7 +59,9 @@ def assign_use(labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
     return labels.with_columns(keys.alias("entity_key"), pl.Series("use", use, dtype=pl.String))
 
 
-def encoder_pairs(master: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> list[tuple[str, str]]:
+def encoder_pairs(
+    master: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig
+) -> list[tuple[str, str]]:
     """Writings known to be one entity: labelled records of encoder entities and their titles, and aliases and their titles."""
     taught = assign_use(labels, config).filter((pl.col("use") == ENCODER) & pl.col("reference_id").is_not_null())
     labelled = taught.join(records.select("record_id", record_name="name"), on="record_id").join(
@@ -69,15 +71,27 @@ def encoder_pairs(master: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFr
     return labelled.sort("record_id").select("record_name", "name").rows() + aliases.select("aliases", "name").rows()
 
 
-def train_encoder(master: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig, progress: Callable[[float], None] | None = None) -> Encoder:
+def train_encoder(
+    master: pl.DataFrame,
+    records: pl.DataFrame,
+    labels: pl.DataFrame,
+    config: FitConfig,
+    progress: Callable[[float], None] | None = None,
+) -> Encoder:
     """Train the encoder on the master's titles and the pairs of `encoder_pairs`."""
-    return Encoder.train(master["name"].to_list(), encoder_pairs(master, records, labels, config), config.encoder, progress)
+    return Encoder.train(
+        master["name"].to_list(), encoder_pairs(master, records, labels, config), config.encoder, progress
+    )
 
 
 def label_pairs(features: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
     """Pair features of labelled records with `right`, `entity_key` and `use`. Same-name alternatives are as right as the label."""
     used = assign_use(labels, config)
-    alternatives = pl.col("same_name_alternatives").fill_null([]) if "same_name_alternatives" in labels.columns else pl.lit([], pl.List(pl.String))
+    alternatives = (
+        pl.col("same_name_alternatives").fill_null([])
+        if "same_name_alternatives" in labels.columns
+        else pl.lit([], pl.List(pl.String))
+    )
     right = (
         used.filter(pl.col("reference_id").is_not_null())
         .select("record_id", pl.concat_list(pl.concat_list("reference_id"), alternatives).alias("reference_id"))
@@ -92,7 +106,9 @@ def label_pairs(features: pl.DataFrame, labels: pl.DataFrame, config: FitConfig)
     )
 
 
-def fit_ranker(pairs: pl.DataFrame, config: FitConfig, progress: Callable[[float], None] | None = None) -> tuple[Ranker, pl.DataFrame]:
+def fit_ranker(
+    pairs: pl.DataFrame, config: FitConfig, progress: Callable[[float], None] | None = None
+) -> tuple[Ranker, pl.DataFrame]:
     """The ranker, trained on everything that is not held out, and the out-of-fold margins of the ranker entities.
 
     Returns the pairs of the ranker entities as record_id, reference_id, rank, margin, right, entity_key.
@@ -110,7 +126,9 @@ def fit_ranker(pairs: pl.DataFrame, config: FitConfig, progress: Callable[[float
     taught = (known["rank"].to_numpy() <= config.train_depth) | right
     margins = cross_fitted_margins(matrix, right, fold, taught, config.ranker, progress)
     ranker = Ranker.fit(matrix[taught], right[taught], config.ranker)
-    scored = known.select("record_id", "reference_id", "rank", "right", "entity_key", "use").with_columns(margin=pl.Series(margins))
+    scored = known.select("record_id", "reference_id", "rank", "right", "entity_key", "use").with_columns(
+        margin=pl.Series(margins)
+    )
     return ranker, scored.filter(pl.col("use") == RANKER).drop("use")
 
 
@@ -143,7 +161,9 @@ def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Poli
     calibration = Calibration.fit(there["margin"].to_numpy(), there["right"].to_numpy())
     probability = calibration.probability(best["margin"].to_numpy())
     allowed = may_be_matched(
-        probability, calibration.probability(best["runner_up_margin"].to_numpy()), (best["readable"] & best["clear"]).to_numpy()
+        probability,
+        calibration.probability(best["runner_up_margin"].to_numpy()),
+        (best["readable"] & best["clear"]).to_numpy(),
     )
     certificate: Certificate = certify(
         np.where(allowed, probability, np.nan), best["right"].to_numpy(), best["entity_key"].to_numpy(),
@@ -162,7 +182,9 @@ def out_of_fold_decisions(best: pl.DataFrame, calibration: Calibration, policy: 
     )
 
 
-def training_facts(reference: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> dict[str, Any]:
+def training_facts(
+    reference: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig
+) -> dict[str, Any]:
     """What a manifest says about where a bundle comes from: data hashes, counts, seeds, configuration, code and lock."""
     from matching.provenance import code_facts
 
@@ -188,7 +210,8 @@ def fit(
     Metrics in the manifest are of held-out entities where `holdout_share` is above 0, else out-of-fold. `progress(stage, share)`.
     Raises InputError when there is too little to learn from.
     """
-    from matching.evaluation import evaluate, golden_set
+    from matching.evaluation import evaluate
+    from matching.golden import golden_set
 
     config = config or FitConfig()
     tell = progress or (lambda stage, share: None)
@@ -221,7 +244,11 @@ def fit(
         "certificate": asdict(policy.certificate),
     }
     golden = golden_set(scored.decisions, labels, config.golden_size, config.seed)
-    golden = golden.join(known.drop(c for c in known.columns if c in golden.columns and c != "record_id"), on="record_id", maintain_order="left")
+    golden = golden.join(
+        known.drop(c for c in known.columns if c in golden.columns and c != "record_id"),
+        on="record_id",
+        maintain_order="left",
+    )
     manifest = write_bundle(Parts(index, encoder, ranker, calibration, policy, golden, scored.telemetry), facts, bundle)
     tell("bundle", 1.0)
     return manifest

@@ -62,14 +62,14 @@ class NameTable:
         return len(self.starts) - 1
 
     def document_frequency(self) -> NDArray[np.int32]:
-        """In how many names each token of the vocabulary occurs. int32 [len(vocabulary)]"""
+        """In how many names each token of the vocabulary occurs. int32 [len(vocabulary)]."""
         owner = np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.starts))
         pairs = np.unique(owner * max(len(self.vocabulary), 1) + self.tokens)
         return np.bincount(pairs % max(len(self.vocabulary), 1), minlength=len(self.vocabulary)).astype(np.int32)
 
 
 def known_as(records: Vocabulary, reference: dict[str, int]) -> NDArray[np.int32]:
-    """For each token of `records` its number in the reference's vocabulary, or -1. int32 [len(records)]"""
+    """For each token of `records` its number in the reference's vocabulary, or -1. int32 [len(records)]."""
     return np.array([reference.get(w, -1) for w in records.words()], np.int32)
 
 

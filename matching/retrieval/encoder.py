@@ -62,7 +62,7 @@ class Encoder:
         return cls(config, table, layer)
 
     def embed(self, names: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of names, or zeros for a name without words. float32 [n, dim]"""
+        """Unit vectors of names, or zeros for a name without words. float32 [n, dim]."""
         return self.embed_parsed([parse_name(n) for n in names])
 
     def embed_parsed(self, names: Sequence[ParsedName]) -> NDArray[np.float32]:
@@ -93,7 +93,7 @@ class Encoder:
 
 
 def encoder_terms(names: Sequence[ParsedName]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Term numbers of names: trigram codes, then words by hash. (int32 flat, int64 [n + 1])"""
+    """Term numbers of names: trigram codes, then words by hash. (int32 flat, int64 [n + 1])."""
     from zlib import crc32
 
     from matching.retrieval.grams import GRAMS, all_terms
@@ -113,7 +113,7 @@ def finish(mean: NDArray[np.float32], layer: NDArray[np.float32]) -> NDArray[np.
 
 
 def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """int8 codes and the scale that turns them back: vectors ~ codes * scale. ([n, dim], [n])"""
+    """int8 codes and the scale that turns them back: vectors ~ codes * scale. ([n, dim], [n])."""
     largest = np.abs(vectors).max(axis=1, initial=0.0)
     scale = (largest / 127).astype(np.float32)
     codes = np.round(vectors / np.where(scale > 0, scale, 1)[:, None]).astype(np.int8)

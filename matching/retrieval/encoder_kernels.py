@@ -10,7 +10,7 @@ import numpy as np
 
 @nb.njit(cache=True)
 def mean_vectors(terms: Any, starts: Any, table: Any) -> Any:
-    """Mean of the term vectors of each name. float32 [n, dim]"""
+    """Mean of the term vectors of each name. float32 [n, dim]."""
     names, dim = len(starts) - 1, table.shape[1]
     out = np.zeros((names, dim), np.float32)
     for i in range(names):
@@ -26,7 +26,7 @@ def mean_vectors(terms: Any, starts: Any, table: Any) -> Any:
 
 @nb.njit(cache=True)
 def residual_unit(mean: Any, layer: Any) -> Any:
-    """x + relu(x) @ layer, scaled to length 1; a zero row stays zero. float32 [n, dim]"""
+    """x + relu(x) @ layer, scaled to length 1; a zero row stays zero. float32 [n, dim]."""
     names, dim = mean.shape
     out = np.zeros((names, dim), np.float32)
     for i in range(names):

@@ -16,7 +16,9 @@ from matching.retrieval.perturb import perturb
 if TYPE_CHECKING:
     from matching.retrieval.encoder import EncoderConfig
 
-LABELLED_SHARE = 0.35  # of a batch, where labelled pairs exist: enough to learn renames, not enough to forget the reference
+LABELLED_SHARE = (
+    0.35  # of a batch, where labelled pairs exist: enough to learn renames, not enough to forget the reference
+)
 
 
 def train_weights(
@@ -67,7 +69,9 @@ def train_weights(
         cores = np.array([t.core for t in titles])
         twins = torch.from_numpy((cores[:, None] == cores[None, :]) & ~np.eye(len(batch), dtype=bool))
         similarity = similarity.masked_fill(twins, -1e4)
-        loss = torch.nn.functional.cross_entropy(similarity, target) + torch.nn.functional.cross_entropy(similarity.T, target)
+        loss = torch.nn.functional.cross_entropy(similarity, target) + torch.nn.functional.cross_entropy(
+            similarity.T, target
+        )
         sparse.zero_grad()
         dense.zero_grad()
         loss.backward()

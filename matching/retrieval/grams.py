@@ -99,7 +99,7 @@ def invert(terms: Any, name_starts: Any, size: int) -> tuple[Any, Any]:
 
 
 def norms(terms: NDArray[np.int32], name_starts: NDArray[np.int64], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Euclidean length of every name's term vector, 1 for a name without terms. float32 [n]"""
+    """Euclidean length of every name's term vector, 1 for a name without terms. float32 [n]."""
     squares = np.concatenate([[0.0], np.cumsum(weight[terms].astype(np.float64) ** 2)])
     total = squares[name_starts[1:]] - squares[name_starts[:-1]]
     return np.sqrt(np.where(total > 0, total, 1.0)).astype(np.float32)

@@ -64,7 +64,9 @@ class RetrievalIndex:
     encoder: Encoder | None = field(default=None)
 
     @classmethod
-    def build(cls, master: pl.DataFrame, encoder: Encoder | None, embeddings: NDArray[np.float32] | None = None) -> RetrievalIndex:
+    def build(
+        cls, master: pl.DataFrame, encoder: Encoder | None, embeddings: NDArray[np.float32] | None = None
+    ) -> RetrievalIndex:
         """Index a master. `embeddings` (float32 [variants, dim], see `variant_names`) saves computing them again."""
         from matching.retrieval import grams
 
@@ -73,7 +75,9 @@ class RetrievalIndex:
         table = NameTable.of(parsed)
         idf = inverse_document_frequency(table.document_frequency(), len(table))
         words = np.arange(len(table.vocabulary), dtype=np.int32)
-        terms, starts = grams.all_terms(table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, words)
+        terms, starts = grams.all_terms(
+            table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, words
+        )
         frequency = np.bincount(terms, minlength=grams.GRAMS + len(words))
         weight = inverse_document_frequency(frequency, len(table))
         posting_starts, postings = grams.invert(terms, starts, len(weight))
@@ -104,7 +108,9 @@ class RetrievalIndex:
             compared = [comparable(attribute, v) for v in master[attribute]]
             values[attribute] = sorted({v for v in compared if v is not None})
             number = {v: i for i, v in enumerate(values[attribute])}
-            arrays[f"attribute_{attribute}"] = np.array([MISSING if v is None else number[v] for v in compared], np.int32)
+            arrays[f"attribute_{attribute}"] = np.array(
+                [MISSING if v is None else number[v] for v in compared], np.int32
+            )
         return cls(master, arrays, values, forms, encoder)
 
     @cached_property
@@ -138,7 +144,9 @@ class RetrievalIndex:
         parsed = [parse_name(n) for n in names]
         table = NameTable.of(parsed)
         known = known_as(table.vocabulary, self.word_number)
-        terms, starts = grams.all_terms(table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, known)
+        terms, starts = grams.all_terms(
+            table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, known
+        )
         return Queries(parsed, table, known, terms, starts)
 
     def search(self, queries: Queries, top_k: int = 50, with_embedding: bool = True) -> Found:
@@ -147,7 +155,11 @@ class RetrievalIndex:
 
         a = self.arrays
         dim = a["codes"].shape[1] if with_embedding and self.encoder is not None else 0
-        vectors = self.encoder.embed_parsed(queries.names) if dim and self.encoder else np.zeros((len(queries.names), 0), np.float32)
+        vectors = (
+            self.encoder.embed_parsed(queries.names)
+            if dim and self.encoder
+            else np.zeros((len(queries.names), 0), np.float32)
+        )
         codes, scale = quantise(vectors)
         top_k = min(top_k, self.master.height)
         variant, score, lexical, embedding = search(
@@ -171,12 +183,15 @@ class RetrievalIndex:
         """Load an index with its arrays memory-mapped, so that processes on one machine share them."""
         known = json.loads((folder / "index.json").read_text())
         names = [*ARRAYS, *(f"attribute_{a}" for a in known["attributes"])]
-        arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r", allow_pickle=False) for n in names}
-        return cls(pl.read_parquet(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder)
+        # Copy-on-write: shared as long as nobody writes, and of the same type as a fresh array, so kernels compile once.
+        arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="c", allow_pickle=False) for n in names}
+        return cls(
+            pl.read_parquet(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder
+        )
 
 
 def variant_names(master: pl.DataFrame) -> tuple[list[str], NDArray[np.int32]]:
-    """The names that stand for each reference: all titles first, then the aliases. (names, reference number of each)"""
+    """The names that stand for each reference: all titles first, then the aliases. (names, reference number of each)."""
     names = master["name"].to_list()
     owner = list(range(len(names)))
     if "aliases" in master.columns:

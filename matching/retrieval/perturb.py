@@ -10,7 +10,20 @@ import random
 
 from matching.name_tables import ABBREVIATIONS
 
-LINES = (" DL-,01", " INH O.N.", " ORD 20P", " ADR", " CL.A", " DRN", " FPO", " Common Stock", " Class A", " SP.ADR/1", " EO 1", " Registered Shares")
+LINES = (
+    " DL-,01",
+    " INH O.N.",
+    " ORD 20P",
+    " ADR",
+    " CL.A",
+    " DRN",
+    " FPO",
+    " Common Stock",
+    " Class A",
+    " SP.ADR/1",
+    " EO 1",
+    " Registered Shares",
+)
 _SHORT: dict[str, list[str]] = {}
 for _short, _long in ABBREVIATIONS.items():
     _SHORT.setdefault(_long, []).append(_short)
@@ -58,7 +71,9 @@ def _typo(words: list[str], dice: random.Random) -> list[str]:
         return words
     i = dice.randrange(1, len(word) - 1)
     kind = dice.randrange(3)
-    spelt = (word[:i] + word[i + 1 :], word[:i] + word[i + 1] + word[i] + word[i + 2 :], word[:i] + word[i] + word[i:])[kind]
+    spelt = (word[:i] + word[i + 1 :], word[:i] + word[i + 1] + word[i] + word[i + 2 :], word[:i] + word[i] + word[i:])[
+        kind
+    ]
     return [*words[:at], spelt, *words[at + 1 :]]
 
 
