@@ -20,11 +20,16 @@ def bar(total: float, what: str, unit: str) -> tqdm:
 
 @contextmanager
 def stages(what: str) -> Iterator[Callable[[str, float], None]]:
-    """Yield a function that takes the stage being done and the share of the whole that is behind it, from 0 to 1."""
+    """One bar, stage by stage: yield a function that takes the stage and how much of it is done, from 0 to 1."""
     with bar(100, what, "%") as shown:
+        current = ""
 
         def report(stage: str, share: float) -> None:
-            shown.set_description(f"{what}: {stage}", refresh=False)
+            nonlocal current
+            if stage != current:
+                current = stage
+                shown.reset()
+                shown.set_description(f"{what}: {stage}")
             shown.update(100 * share - shown.n)
 
         yield report

@@ -1,0 +1,81 @@
+"""Decisions, metrics and certificates as a person reads them on a terminal. Numbers come in, lines go out."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matching.reasons import title_of
+
+WIDTH = 100
+BANDS = ("match", "review", "no_match")
+
+
+def told_decision(decision: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """One row of decisions with its reasons in words. `names`: reference_id to name, for those that it mentions.
+
+    The contributions are in log-odds; their sum is what sets this pair apart from an average one.
+    """
+    best = decision["reference_id"]
+    lines = [f"{decision['decision']}  {_reference(best, names)}, probability {decision['probability']:.3f}"]
+    for reason in decision["reasons"]:
+        weight = f"{reason['contribution']:+7.2f}" if reason["contribution"] else " " * 7
+        lines.append(f"  {weight}  {title_of(reason['code']):<38}{reason['evidence']}".rstrip())
+    if any(reason["contribution"] for reason in decision["reasons"]):
+        lines.append(f"  {sum(reason['contribution'] for reason in decision['reasons']):+7.2f}  in all")
+    runner_up = decision["runner_up_id"]
+    if runner_up is not None:
+        lines.append(f"  runner-up {_reference(runner_up, names)}, probability {decision['runner_up_probability']:.3f}")
+        lines += [f"  {d['difference']:+7.2f}  {title_of(d['code'])}" for d in decision["contrast"]]
+    return "\n".join(lines)
+
+
+def told_metrics(metrics: Mapping[str, Any]) -> str:
+    """What `matching.evaluation.evaluate` found, in a few lines."""
+    low, high = metrics["precision_ci95"]
+    recalls = "  ".join(f"@{k} {share(metrics[f'recall@{k}'])}" for k in (1, 10, 50))
+    right = f"{share(metrics['precision'])} [95 %: {share(low)} to {share(high)}]"
+    wrong = f"{metrics['false_accepts']:,} ({share(metrics['false_accept_share'])})"
+    lines = [
+        f"{metrics['records']:,} records, {metrics['no_match_records']:,} without a match, {metrics['entities']:,} entities",
+        f"  right candidate within      {recalls}",
+        f"  matched automatically       {share(metrics['coverage'])}, right: {right}",
+        f"  matched, but had no match   {wrong}",
+        f"  calibration error           {metrics['ece']:.4f}, Brier score {metrics['brier']:.4f}",
+    ]
+    return "\n".join(lines + [f"  {line}" for line in _bands(metrics["bands"])])
+
+
+def told_certificate(statement: str) -> str:
+    """The statement of a certificate, wrapped."""
+    return textwrap.fill(statement, WIDTH, initial_indent="Certificate: ", subsequent_indent="  ")
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage, `-` where nothing is counted."""
+    return "-" if value is None else f"{value:.1%}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as aligned lines: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _bands(bands: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    rows = [("band", "records", "share", "right")]
+    rows += [(b, f"{bands[b]['records']:,}", share(bands[b]["share"]), share(bands[b]["precision"])) for b in BANDS]
+    return table(rows)
+
+
+def _reference(reference_id: str | None, names: Mapping[str, str]) -> str:
+    if reference_id is None:
+        return "no candidate"
+    return f"{reference_id} {names[reference_id]}" if reference_id in names else reference_id
