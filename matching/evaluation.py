@@ -158,7 +158,7 @@ def _bootstrap(judged: pl.DataFrame) -> dict[str, list[float] | None]:
     first = (answerable & (pl.col("hit") == 1)).fill_null(False)
     ratios = {
         "precision": (match & pl.col("named_right"), match),
-        "coverage": (match, pl.lit(True)),
+        "coverage": (match, match.is_not_null()),
         "recall@1": (first, answerable),
     }
     sums = [

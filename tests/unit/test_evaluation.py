@@ -209,6 +209,13 @@ def test_the_bootstrap_knows_that_errors_come_in_clusters_and_the_exact_interval
     assert eight["precision_ci95"] == single["precision_ci95"]
 
 
+@pytest.mark.parametrize("name", ["precision", "coverage", "recall@1"])
+def test_each_interval_holds_its_figure(name: str) -> None:
+    result = evaluate(*random_run(seed=11))
+    low, high = result["intervals"][name]
+    assert low < result[name] < high
+
+
 def test_the_same_decisions_give_the_same_figures() -> None:
     assert clustered(8) == clustered(8)
 
