@@ -9,13 +9,13 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
 from filelock import FileLock
 
+from resources import aws
 from resources.store import Json, ObjectStore
 
 
@@ -112,12 +112,10 @@ class SNSAlerts(Alerts):
     store: dg.ResourceDependency[ObjectStore]
     region_name: str | None = None
 
-    @cached_property
+    @property
     def client(self) -> Any:
         """The boto3 client."""
-        import boto3
-
-        return boto3.client("sns", region_name=self.region_name)
+        return aws.client("sns", self.region_name)
 
     def send(self, alert: Alert, again: bool = False) -> bool:
         """See Alerts."""

@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import dagster as dg
 from filelock import FileLock
 
 from matching.files import folder_digest, write_json
+from resources import aws
 from resources.processes import Started, free_port, http, is_running, ping, start, stop
 from resources.store import Json, MissingError, S3Store
 
@@ -196,19 +196,15 @@ class SageMakerEndpoint(Endpoint):
     instance_count: int = 1
     region_name: str | None = None
 
-    @cached_property
+    @property
     def client(self) -> Any:
         """The boto3 client of the control plane."""
-        import boto3
+        return aws.client("sagemaker", self.region_name)
 
-        return boto3.client("sagemaker", region_name=self.region_name)
-
-    @cached_property
+    @property
     def runtime(self) -> Any:
         """The boto3 client that calls endpoints."""
-        import boto3
-
-        return boto3.client("sagemaker-runtime", region_name=self.region_name)
+        return aws.client("sagemaker-runtime", self.region_name)
 
     def deploy(self, name: str, bundle_path: Path, version: str, lineage: Mapping[str, str]) -> EndpointState:
         """See Endpoint."""

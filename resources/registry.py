@@ -11,11 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, Literal, get_args
 
 import dagster as dg
 
+from resources import aws
 from resources.store import ConflictError, Json, MissingError, ObjectStore
 
 Status = Literal["PendingManualApproval", "Approved", "Rejected"]
@@ -152,12 +152,10 @@ class SageMakerRegistry(Registry):
     image_uri: str
     region_name: str | None = None
 
-    @cached_property
+    @property
     def client(self) -> Any:
         """The boto3 client."""
-        import boto3
-
-        return boto3.client("sagemaker", region_name=self.region_name)
+        return aws.client("sagemaker", self.region_name)
 
     def register(self, bundle_digest: str, metrics: Json, certificate: Json, card: Json, lineage: Json) -> int:
         """See Registry. If killed between SageMaker and the store, the next call finds the package and goes on."""

@@ -19,7 +19,6 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ import dagster as dg
 from filelock import FileLock
 
 from matching.files import atomic_folder, folder_digest, folder_files, write_json
+from resources.aws import s3_client
 
 Json = dict[str, Any]
 ANY: Final = object()
@@ -206,12 +206,10 @@ class S3Store(ObjectStore):
     region_name: str | None = None
     endpoint_url: str | None = None
 
-    @cached_property
+    @property
     def client(self) -> Any:
-        """The boto3 client of dagster-aws's S3Resource: credentials and region come from the usual AWS settings."""
-        from dagster_aws.s3 import S3Resource
-
-        return S3Resource(region_name=self.region_name, endpoint_url=self.endpoint_url).get_client()
+        """The boto3 client."""
+        return s3_client(self.region_name, self.endpoint_url)
 
     def put_folder(self, folder: Path) -> str:
         """See ObjectStore. What is uploaded is the cache's copy, which nobody writes to."""

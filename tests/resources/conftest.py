@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
+from resources.aws import s3_client
 from resources.store import LocalStore, ObjectStore, S3Store
 
 BUCKET = "matching-test"
@@ -18,14 +19,12 @@ BUCKET = "matching-test"
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """AWS with one empty bucket; nothing leaves this process."""
-    import boto3
-
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     with mock_aws():
-        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        s3_client(None, None).create_bucket(Bucket=BUCKET)
         yield
 
 

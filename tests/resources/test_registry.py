@@ -1,0 +1,169 @@
+"""The contract of the registry, held by each implementation; SageMaker is moto, which keeps packages and statuses."""
+
+from pathlib import Path
+
+import pytest
+
+from resources.registry import LocalRegistry, NotApprovedError, Registry, SageMakerRegistry
+from resources.store import ConflictError, LocalStore, MissingError
+
+A, B, C = ("a" * 64, "b" * 64, "c" * 64)
+GATES = [{"gate": "precision", "value": 0.994, "bound": 0.99, "passed": True}]
+
+
+@pytest.fixture(params=["local", "sagemaker"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
+    if request.param == "local":
+        return LocalRegistry(store=LocalStore(root=str(tmp_path / "registry")))
+    store = request.getfixturevalue("s3_store")
+    return SageMakerRegistry(store=store, group="matching", image_uri="1.dkr.ecr/matching:1", region_name="us-east-1")
+
+
+def register(registry: Registry, digest: str) -> int:
+    return registry.register(
+        digest,
+        metrics={"precision": 0.994, "slices": {"us": 0.99}},
+        certificate={"granted": True, "threshold": 0.97},
+        card={"model_overview": {"model_name": "matching"}},
+        lineage={"run_id": "r1", "code": "abc"},
+    )
+
+
+def approved(registry: Registry, digest: str) -> int:
+    version = register(registry, digest)
+    registry.set_status(version, "Approved", by="rule", gates=GATES)
+    return version
+
+
+def test_versions_count_up_from_one(registry: Registry) -> None:
+    assert [register(registry, digest) for digest in (A, B, C)] == [1, 2, 3]
+
+
+def test_a_bundle_is_registered_once(registry: Registry) -> None:
+    assert [register(registry, digest) for digest in (A, B, A)] == [1, 2, 1]
+    assert len(registry.list()) == 2
+
+
+def test_a_package_keeps_what_it_was_registered_with(registry: Registry) -> None:
+    package = registry.get(register(registry, A))
+
+    assert (package.bundle_digest, package.status) == (A, "PendingManualApproval")
+    assert package.metrics == {"precision": 0.994, "slices": {"us": 0.99}}
+    assert package.certificate == {"granted": True, "threshold": 0.97}
+    assert package.card == {"model_overview": {"model_name": "matching"}}
+    assert package.lineage == {"run_id": "r1", "code": "abc"}
+
+
+def test_a_decision_is_recorded_with_the_values_its_gates_saw(registry: Registry) -> None:
+    version = register(registry, A)
+    registry.set_status(version, "Approved", by="rule", gates=GATES)
+    registry.set_status(version, "Rejected", by="model-risk")
+
+    package = registry.get(version)
+    assert package.status == "Rejected"
+    decisions = [(entry["status"], entry["by"], entry["gates"]) for entry in package.history]
+    assert decisions == [
+        ("PendingManualApproval", "registration", []),
+        ("Approved", "rule", GATES),
+        ("Rejected", "model-risk", []),
+    ]
+
+
+def test_a_status_that_does_not_exist_is_refused(registry: Registry) -> None:
+    version = register(registry, A)
+
+    with pytest.raises(ValueError, match="'Good' is no status"):
+        registry.set_status(version, "Good", by="rule")  # type: ignore[arg-type]
+
+
+def test_a_version_that_was_never_registered_is_missing(registry: Registry) -> None:
+    with pytest.raises(MissingError, match="no version 7"):
+        registry.get(7)
+
+
+def test_there_is_no_champion_before_the_first_promotion(registry: Registry) -> None:
+    assert registry.champion() is None
+
+
+@pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])
+def test_only_an_approved_version_is_promoted(registry: Registry, status: str) -> None:
+    version = register(registry, A)
+    registry.set_status(version, status, by="rule")
+
+    with pytest.raises(NotApprovedError, match=f"version 1 is {status}"):
+        registry.promote(version, expected=None)
+    assert registry.champion() is None
+
+
+def test_a_promotion_moves_the_champion(registry: Registry) -> None:
+    first, second = approved(registry, A), approved(registry, B)
+    registry.promote(first, expected=None)
+    registry.promote(second, expected=first)
+
+    assert registry.champion().version == second
+
+
+def test_a_promotion_that_expects_another_champion_is_a_conflict(registry: Registry) -> None:
+    first, second = approved(registry, A), approved(registry, B)
+    registry.promote(first, expected=None)
+
+    with pytest.raises(ConflictError, match="the champion is version 1, not None"):
+        registry.promote(second, expected=None)
+    assert registry.champion().version == first
+
+
+def test_promoting_the_champion_again_changes_nothing(registry: Registry) -> None:
+    first, second = approved(registry, A), approved(registry, B)
+    registry.promote(first, expected=None)
+    registry.promote(second, expected=first)
+    registry.promote(second, expected=second)
+
+    assert registry.rollback().version == first
+
+
+def test_a_rollback_goes_back_to_the_champion_before(registry: Registry) -> None:
+    first, second = approved(registry, A), approved(registry, B)
+    registry.promote(first, expected=None)
+    registry.promote(second, expected=first)
+
+    assert registry.rollback().version == first
+    assert registry.champion().version == first
+
+
+def test_a_rollback_passes_over_what_is_no_longer_approved(registry: Registry) -> None:
+    first, second, third = (approved(registry, digest) for digest in (A, B, C))
+    registry.promote(first, expected=None)
+    registry.promote(second, expected=first)
+    registry.promote(third, expected=second)
+    registry.set_status(second, "Rejected", by="model-risk")
+
+    assert registry.rollback().version == first
+
+
+def test_a_rollback_without_an_earlier_champion_says_so(registry: Registry) -> None:
+    registry.promote(approved(registry, A), expected=None)
+
+    with pytest.raises(MissingError, match="no earlier approved champion"):
+        registry.rollback()
+    assert registry.champion().version == 1
+
+
+def test_a_decision_made_in_the_console_of_sagemaker_counts(s3_store: object) -> None:
+    registry = SageMakerRegistry(store=s3_store, group="matching", image_uri="i", region_name="us-east-1")
+    version = register(registry, A)
+    arn = registry.client.list_model_packages(ModelPackageGroupName="matching")["ModelPackageSummaryList"][0]
+    registry.client.update_model_package(
+        ModelPackageArn=arn["ModelPackageArn"], ModelApprovalStatus="Approved", ApprovalDescription="by hand"
+    )
+
+    assert registry.get(version).status == "Approved"
+    assert registry.promote(version, expected=None).version == version
+
+
+def test_a_registration_that_was_killed_after_sagemaker_had_it_is_completed(s3_store: object) -> None:
+    registry = SageMakerRegistry(store=s3_store, group="matching", image_uri="i", region_name="us-east-1")
+    registry._ensure_group()
+    registry._create(A, {}, {})
+
+    assert register(registry, A) == 1
+    assert registry.get(1).lineage == {"run_id": "r1", "code": "abc"}
