@@ -1,0 +1,186 @@
+"""Whether a window of scoring telemetry still looks like the reference: features, predictions, retrieval similarity.
+
+A column alarms when both hold: the test, adjusted for the number of columns, says that the difference is no chance, and
+the effect size is above a bound that windows of the reference itself stay below. Either alone cries wolf: one test a
+column at p < .05 alarms in two of three quiet windows, and on many rows a test finds differences that matter to nobody.
+Together they keep false alarms below 1 in 100 windows.
+
+Numbers: Kolmogorov-Smirnov test, Wasserstein distance in standard deviations of the reference. Categories: chi-square
+test, Jensen-Shannon distance. The distances are Evidently's, so that its page (`matching.drift_page`) shows the same
+numbers; its chi-square test is not used, because it takes the reference for the exact truth and finds too much.
+
+A window of too few rows, and a column that is missing, is UNKNOWN and never OK. A column that the reference does not
+have is not judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from matching.drift_statistics import (
+    IS_MISSING,
+    Values,
+    distances,
+    draw_windows,
+    effect_size,
+    holm,
+    p_value,
+    pairs,
+    typical,
+    unit_of,
+)
+from matching.records import InputError
+
+OK, ALARM, UNKNOWN = "OK", "ALARM", "UNKNOWN"
+FALSE_ALARMS = 0.01  # the highest share of quiet windows that may alarm
+SMALLEST_EFFECT = 0.1  # Evidently's threshold for both distances: less is no news, however certain
+REPLICATES = 500
+MOST_ROWS = 5000  # of the reference, in calibration; fewer rows only widen the bounds
+MOST_DAYS = 7
+NOT_JUDGED = ("record_id", "reference_id", "bundle_version", "day")
+GROUPS = {
+    "probability": "predictions",
+    "decision": "predictions",
+    "lexical_similarity": "retrieval similarity",
+    "embedding_similarity": "retrieval similarity",
+    "candidate_count": "retrieval similarity",
+}
+COLUMNS = {
+    "column": pl.String,
+    "group": pl.String,
+    "status": pl.String,
+    "effect": pl.Float64,
+    "bound": pl.Float64,
+    "adjusted_p": pl.Float64,
+    "reference": pl.String,
+    "current": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What was found. `columns`: a row for each column with the fields COLUMNS, the worst first; `rows`: of the window.
+
+    `reference` and `current` are means, or the shares of the category that moved most.
+    """
+
+    status: str
+    sentence: str
+    columns: pl.DataFrame
+    rows: int
+
+
+def take_window(telemetry: pl.DataFrame, day: date, rows: int, most_days: int = MOST_DAYS) -> pl.DataFrame:
+    """The telemetry of `day` and of as many days before it as it takes to have `rows`; `most_days` in all at most.
+
+    `telemetry` has a column `day` (Date). Empty when the day itself has none: the days before it say nothing about it.
+    """
+    near = telemetry.filter(pl.col("day").is_between(day - timedelta(days=most_days - 1), day))
+    days = near.group_by("day").len().sort("day", descending=True)
+    if days.is_empty() or days["day"][0] != day:
+        return telemetry.clear()
+    needed = days.filter(pl.col("len").cum_sum().shift(1, fill_value=0) < rows)
+    return near.filter(pl.col("day") >= needed["day"].min())
+
+
+def calibrate(reference: pl.DataFrame, window: int, seed: int) -> dict[str, Any]:
+    """Bounds on the effect sizes, from windows of `window` rows of the reference compared with the reference.
+
+    Both are drawn with replacement and by whole rows, so that chance in either and the columns' moving together count.
+    A bound is the column's own scale times the quantile 1 - FALSE_ALARMS of the largest scaled effect of all columns
+    (max-T: Westfall & Young, "Resampling-based multiple testing", 1993).
+
+    `window` is also the fewest rows that `compare` judges. The bounds can be written as JSON, and the same arguments
+    give the same bounds. Raises InputError for a reference without rows.
+    """
+    if reference.is_empty():
+        raise InputError("the reference telemetry has no rows", remedy="Score the records of the evaluation first.")
+    generator = np.random.default_rng(seed)
+    if reference.height > MOST_ROWS:
+        reference = reference[np.sort(generator.choice(reference.height, MOST_ROWS, replace=False))]
+    ours = draw_windows(generator, reference.height, reference.height, REPLICATES)
+    theirs = draw_windows(generator, reference.height, window, REPLICATES)
+    effects = {
+        column: np.nan_to_num(distances(values, ours, theirs, unit_of(values)))
+        for column, (values, _) in judged_pairs(reference, reference).items()
+    }
+    scales = {column: float(np.quantile(effect, 0.95)) for column, effect in effects.items()}
+    scaled = [effects[column] / scale for column, scale in scales.items() if scale > 0]
+    factor = float(np.quantile(np.max(scaled, axis=0), 1 - FALSE_ALARMS)) if scaled else 0.0
+    bounds = {column: round(factor * scale, 6) for column, scale in scales.items()}
+    return {"window": window, "reference_rows": reference.height, "seed": seed, "columns": bounds}
+
+
+def bound_of(bounds: dict[str, Any], column: str, rows: int, reference_rows: int) -> float:
+    """The bound on a column's effect size in a window of `rows`: what chance can do, and SMALLEST_EFFECT at least.
+
+    Chance shrinks with sqrt(1/n + 1/m), for distances between distributions as for the difference of two means.
+    """
+    calibrated = 1 / bounds["window"] + 1 / bounds["reference_rows"]
+    shrink = np.sqrt((1 / rows + 1 / reference_rows) / calibrated)
+    return max(SMALLEST_EFFECT, float(shrink) * float(bounds["columns"].get(column, 0.0)))
+
+
+def compare(current: pl.DataFrame, reference: pl.DataFrame, bounds: dict[str, Any]) -> DriftReport:
+    """Compare a window of telemetry with the reference that `bounds` were calibrated on."""
+    for what, frame in (("window", current), ("reference", reference)):
+        if frame.height < bounds["window"]:
+            sentence = f"The {what} has {frame.height} rows; below {bounds['window']} nothing can be said about drift."
+            return DriftReport(UNKNOWN, sentence, pl.DataFrame(schema=COLUMNS), current.height)
+    judged = judged_pairs(reference, current)
+    adjusted = holm([1.0 if now is None else p_value(before, now) for before, now in judged.values()])
+    rows = [
+        _judge(column, before, now, p, bound_of(bounds, column, current.height, reference.height))
+        for (column, (before, now)), p in zip(judged.items(), adjusted, strict=True)
+    ]
+    columns = pl.DataFrame(rows, schema=COLUMNS).sort(
+        pl.col("status").replace_strict([ALARM, UNKNOWN, OK], [0, 1, 2], return_dtype=pl.Int8),
+        pl.col("effect") / pl.col("bound"),
+        "column",
+        descending=[False, True, False],
+        nulls_last=True,
+    )
+    status = columns["status"][0] if rows else UNKNOWN
+    return DriftReport(status, _sentence(status, columns), columns, current.height)
+
+
+def judged_pairs(reference: pl.DataFrame, current: pl.DataFrame) -> dict[str, tuple[Values, Values | None]]:
+    """The values of what is judged, then and now: see `drift_statistics.pairs`."""
+    return pairs(reference.drop(NOT_JUDGED, strict=False), current)
+
+
+def _judge(column: str, before: Values, now: Values | None, adjusted_p: float, bound: float) -> dict[str, object]:
+    """The report's row about a column."""
+    group = GROUPS.get(column.removesuffix(IS_MISSING), "features")
+    row: dict[str, object] = {"column": column, "group": group, "status": UNKNOWN, "bound": bound}
+    if now is None:
+        return row
+    row["reference"], row["current"] = typical(before, now)
+    effect = effect_size(before, now)
+    if np.isfinite(effect):
+        alarms = adjusted_p < FALSE_ALARMS and effect > bound
+        row |= {"effect": effect, "adjusted_p": adjusted_p, "status": ALARM if alarms else OK}
+    return row
+
+
+def _sentence(status: str, columns: pl.DataFrame) -> str:
+    """What on-call reads: the worst column and its number."""
+    if columns.is_empty():
+        return "The reference has no column that can be judged."
+    worst = columns.row(0, named=True)
+    name, group = worst["column"], worst["group"]
+    if status == UNKNOWN:
+        return f"{name} ({group}) cannot be compared: the window lacks the column or its values."
+    numbers = (
+        f"{name} ({group}) is {worst['effect']:.2f} from the reference, bound {worst['bound']:.2f}:"
+        f" {worst['reference']} then, {worst['current']} now"
+    )
+    if status == OK:
+        return f"No column has drifted; the farthest, {numbers}."
+    alarms = columns.filter(pl.col("status") == ALARM).height
+    return f"{alarms} of {columns.height} columns drifted; the worst, {numbers}."
