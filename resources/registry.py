@@ -90,16 +90,25 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
             self._move(pointer, [*versions, version], "promote")
         return package
 
+    def previous(self) -> ModelPackage:
+        """The last champion before this one that is still approved. MissingError: there is none."""
+        return self.get(self._before(self._pointer())[-1])
+
     def rollback(self) -> ModelPackage:
-        """Go back to the last champion before this one that is still approved. MissingError: there is none."""
+        """Make the previous champion the champion again. MissingError: there is none."""
         pointer = self._pointer()
+        versions = self._before(pointer)
+        self._move(pointer, versions, "rollback")
+        return self.get(versions[-1])
+
+    def _before(self, pointer: Json) -> Sequence[int]:
+        """The champions up to the previous one that is still approved, oldest first."""
         versions = pointer["versions"][:-1]
         while versions and self.get(versions[-1]).status != "Approved":
             versions.pop()
         if not versions:
             raise MissingError("there is no earlier approved champion to go back to")
-        self._move(pointer, versions, "rollback")
-        return self.get(versions[-1])
+        return [*versions]
 
     def _pointer(self) -> Json:
         return self.store.get_json(CHAMPION) or {"versions": [], "log": []}

@@ -130,6 +130,14 @@ def test_a_rollback_goes_back_to_the_champion_before(registry: Registry) -> None
     assert registry.champion().version == first
 
 
+def test_what_a_rollback_would_go_back_to_can_be_asked_without_going_back(registry: Registry) -> None:
+    first, second = approved(registry, A), approved(registry, B)
+    registry.promote(first, expected=None)
+    registry.promote(second, expected=first)
+
+    assert (registry.previous().version, registry.champion().version) == (first, second)
+
+
 def test_a_rollback_passes_over_what_is_no_longer_approved(registry: Registry) -> None:
     first, second, third = (approved(registry, digest) for digest in (A, B, C))
     registry.promote(first, expected=None)
