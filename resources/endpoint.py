@@ -210,12 +210,13 @@ class SageMakerEndpoint(Endpoint):
         """See Endpoint."""
         book = self._book(name)
         digest = self.store.put_folder(bundle_path)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        state = EndpointState(name, "", version, digest, self.store.uri(digest), "InService", None, now, dict(lineage))
         current = book["current"]
         if current and (current["bundle_digest"], current["version"]) == (digest, version):
             return self.describe(name)
         earlier = [current, *book["previous"]] if current else book["previous"]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        uri = self.store.uri(digest)
+        state = EndpointState(name, "", version, digest, uri, "Creating", None, now, dict(lineage))
         return self._serve(state, earlier)
 
     def describe(self, name: str) -> EndpointState:
@@ -255,7 +256,10 @@ class SageMakerEndpoint(Endpoint):
     def _serve(self, state: EndpointState, previous: list[Json]) -> EndpointState:
         from botocore.exceptions import WaiterError
 
-        config = self._config(state)
+        model, configuration = self.requests(state.name, state.bundle_digest)
+        self._create(self.client.create_model, model)
+        self._create(self.client.create_endpoint_config, configuration)
+        config = configuration["EndpointConfigName"]
         described = self._described(state.name)
         if described is None:
             self.client.create_endpoint(EndpointName=state.name, EndpointConfigName=config)
@@ -274,24 +278,21 @@ class SageMakerEndpoint(Endpoint):
         self.store.put_json(f"endpoints/{state.name}", {"current": asdict(served), "previous": previous})
         return served
 
-    def _config(self, state: EndpointState) -> str:
-        """The name of the endpoint configuration for `state`'s bundle; created with its model if it is not there."""
-        source = {"S3Uri": self.store.uri(state.bundle_digest), "S3DataType": "S3Prefix", "CompressionType": "None"}
+    def requests(self, name: str, digest: str) -> tuple[Json, Json]:
+        """What is asked of SageMaker to serve a bundle: its model and its endpoint configuration, named by content."""
+        source = {"S3Uri": self.store.uri(digest), "S3DataType": "S3Prefix", "CompressionType": "None"}
         container = {"Image": self.image_uri, "ModelDataSource": {"S3DataSource": source}}
         model = {"PrimaryContainer": container, "ExecutionRoleArn": self.role_arn}
-        model_name = _named(state.name, model)
+        model["ModelName"] = _named(name, model)
         variant = {
             "VariantName": "champion",
-            "ModelName": model_name,
+            "ModelName": model["ModelName"],
             "InstanceType": self.instance_type,
             "InitialInstanceCount": self.instance_count,
         }
-        config_name = _named(state.name, variant)
-        self._create(self.client.create_model, ModelName=model_name, **model)
-        self._create(self.client.create_endpoint_config, EndpointConfigName=config_name, ProductionVariants=[variant])
-        return config_name
+        return model, {"EndpointConfigName": _named(name, variant), "ProductionVariants": [variant]}
 
-    def _create(self, create: Callable[..., Any], **request: Any) -> None:
+    def _create(self, create: Callable[..., Any], request: Json) -> None:
         """Create what is named by its content. That it is there already is fine: then it is the same."""
         from botocore.exceptions import ClientError
 
