@@ -1,7 +1,7 @@
 """Token alignment of two names, compiled: which word of the record stands for which word of the reference, and how.
 
-Each word of one name is given at most one word of the other, best pairs first. What is left over may still be explained together: two
-words written as one, or initials standing for several words.
+Each word of one name is given at most one word of the other, best pairs first. What is left over may still be explained
+together: two words written as one, or initials standing for several words.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ LEAST_SPELLING = 0.7
 
 @nb.njit(cache=True)
 def edit_similarity(left: Any, right: Any, row: Any) -> float:
-    """1 - optimal string alignment distance / longer length, of two uint8 texts. row: int32 scratch [3, MAX_LENGTH + 1]."""
+    """1 - optimal string alignment distance / longer length, of two uint8 texts.
+
+    row: int32 scratch [3, MAX_LENGTH + 1]. Letters after MAX_LENGTH are not read.
+    """
     n, m = min(len(left), MAX_LENGTH), min(len(right), MAX_LENGTH)
     if n == 0 or m == 0:
         return 0.0
@@ -36,7 +39,7 @@ def edit_similarity(left: Any, right: Any, row: Any) -> float:
         for j in range(m + 1):
             row[0, j] = row[1, j]
             row[1, j] = row[2, j]
-    return 1.0 - row[1, m] / max(n, m)
+    return float(1.0 - row[1, m] / max(n, m))
 
 
 @nb.njit(cache=True)
@@ -50,7 +53,10 @@ def is_number(word: Any) -> bool:
 
 @nb.njit(cache=True)
 def abbreviates(short: Any, long: Any) -> float:
-    """How well `short` abbreviates `long`, 0..1: a beginning (`therap`), or first letter and the others in order (`mgmt`)."""
+    """How well `short` abbreviates `long`, 0..1.
+
+    It may be a beginning (`therap`), or the first letter and others in order (`mgmt`).
+    """
     if len(short) < 2 or len(short) >= len(long) or short[0] != long[0]:
         return 0.0
     prefix = 0
@@ -88,11 +94,13 @@ def word_similarity(left: Any, right: Any, row: Any) -> tuple[float, int]:
 @nb.njit(cache=True)
 def align(
     left: Any, left_chars: Any, left_starts: Any, known: Any, right: Any, right_chars: Any, right_starts: Any,
-    left_match: Any, left_kind: Any, left_similarity: Any, right_match: Any, right_kind: Any, right_similarity: Any, row: Any, grid: Any,
+    left_match: Any, left_kind: Any, left_similarity: Any, right_match: Any, right_kind: Any, right_similarity: Any,
+    row: Any, grid: Any,
 ) -> None:  # fmt: skip
     """Align the words of a record (left) with those of a reference (right).
 
-    Writes for every word the number of its partner (-1: none), the kind, and the similarity. grid: float32 scratch [16, 16].
+    Writes for every word the number of its partner (-1: none), the kind, and the similarity.
+    grid: float32 scratch [MAX_TOKENS, MAX_TOKENS].
     """
     n, m = len(left), len(right)
     for i in range(n):

@@ -61,7 +61,10 @@ class Parts:
 
 
 def write_bundle(parts: Parts, facts: dict[str, Any], folder: Path) -> Manifest:
-    """Write a bundle to `folder`, whole or not at all. The same parts and facts give the same bytes and so the same version."""
+    """Write a bundle to `folder`, whole or not at all.
+
+    The same parts and facts give the same bytes and so the same version.
+    """
     with atomic_folder(folder) as draft:
         parts.index.save(draft / "index")
         parts.encoder.save(draft)

@@ -1,6 +1,7 @@
-"""From margins to decisions: the best candidate and the runner-up of each record, and what bars a record from being matched.
+"""From margins to decisions: each record's best candidate and runner-up, and what bars it from being matched.
 
-Used on fresh records and on out-of-fold training records alike, so that the certificate speaks of exactly what happens in production.
+Used on fresh records and on out-of-fold training records alike, so that the certificate speaks of exactly what happens
+in production.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ BARRING_FLAGS = ("empty", "untransliterated", "mixed_script", "hidden_characters
 class Ranked:
     """Candidates of n records in order of margin. All [n]; pair -1 where there is none, and then margin NaN.
 
-    order: pair numbers of all records, best first within each, records in order; place: rank (1 = best) of each of them.
+    order: pair numbers of all records, best first within each, records in order.
+    place: rank (1 = best) of each of them.
     """
 
     best: NDArray[np.int64]
@@ -34,7 +36,10 @@ class Ranked:
 
 
 def rank(owner: NDArray[np.int32], margins: NDArray[np.float64], records: int) -> Ranked:
-    """Order pairs by margin within their record. owner: record number of each pair, ascending; equal margins keep their retrieval order."""
+    """Order pairs by margin within their record; equal margins keep their retrieval order.
+
+    owner: record number of each pair, ascending. margins: float64 [pairs]. records: their number.
+    """
     order = np.lexsort((np.arange(len(owner)), -margins, owner))
     count = np.bincount(owner, minlength=records)
     start = np.cumsum(count) - count

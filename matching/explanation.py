@@ -1,8 +1,8 @@
 """From exact Shapley contributions to reason groups, and the choice of those that are told.
 
-A group's contribution is the sum over its features; groups are a partition of the features, so by additivity the groups, with the base
-margin, sum to the margin (Lundberg & Lee 2017). What is told are the strongest supporting groups, the strongest against, and the rest as one
-residual, so the printed sum closes too.
+A group's contribution is the sum over its features. Groups are a partition of the features, so by additivity the
+groups, with the base margin, sum to the margin (Lundberg & Lee 2017). What is told are the strongest supporting groups,
+the strongest against, and the rest as one residual, so the printed sum closes too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class Told:
 
 
 def group_contributions(contributions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum the contributions of features by group. float64 [n, features + 1] -> [n, groups]; the base margin is left out."""
+    """Sum the contributions of features by group; the base margin is left out.
+
+    float64 [n, features + 1] -> [n, groups].
+    """
     grouped = np.zeros((len(contributions), len(GROUPS)))
     for column, group in enumerate(_OF_FEATURE):
         grouped[:, group] += contributions[:, column]
@@ -37,7 +40,10 @@ def group_contributions(contributions: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def tell(grouped: NDArray[np.float64]) -> list[list[Told]]:
-    """For each row of group contributions: at most MOST_SUPPORTING supporting groups, strongest first, the strongest against, the residual."""
+    """What is told of each row of group contributions (float64 [n, groups]); it sums to the row.
+
+    At most MOST_SUPPORTING supporting groups, strongest first; the strongest against, if there is one; the residual.
+    """
     told = []
     for row, order in zip(grouped, np.argsort(-grouped, axis=1, kind="stable"), strict=True):
         chosen = [int(g) for g in order[:MOST_SUPPORTING] if row[g] > 0]
@@ -49,7 +55,10 @@ def tell(grouped: NDArray[np.float64]) -> list[list[Told]]:
 
 
 def contrast(chosen: NDArray[np.float64], runner_up: NDArray[np.float64], most: int = 2) -> list[list[Told]]:
-    """What sets the chosen candidate apart from the runner-up: the groups with the largest differences. Both [n, groups]."""
+    """What sets the chosen candidate apart from the runner-up: the `most` groups with the largest differences.
+
+    Both float64 [n, groups].
+    """
     difference = chosen - runner_up
     order = np.argsort(-np.abs(difference), axis=1, kind="stable")[:, :most]
     return [

@@ -37,7 +37,10 @@ def letters(tokens: Any, chars: Any, starts: Any, out: Any) -> int:
 
 @nb.njit(cache=True)
 def agreement(left: int, right: int) -> float:
-    """1 equal, -1 different, 0 where either is missing (-1). A value the reference never has (-2) differs from every other."""
+    """1 equal, -1 different, 0 where either is missing (-1).
+
+    A value that the reference never has (-2) differs from every other.
+    """
     if left == -1 or right == -1:
         return 0.0
     return 1.0 if left == right else -1.0
@@ -51,7 +54,10 @@ def name_features(
     record_form: Any, form: Any, record_class: Any, share_class: Any, truncated: Any, namesakes: Any, titles: int,
     out: Any, threads: int,
 ) -> None:  # fmt: skip
-    """Fill `out` (float32 [pairs, columns]) for pairs of record and variant numbers; see `matching.features.FEATURES` for the columns."""
+    """Fill `out` (float32 [pairs, columns]) for pairs of record and variant numbers.
+
+    The columns are `matching.features.NAME_FEATURES`, in their order.
+    """
     for worker in nb.prange(threads):
         left_match, right_match = np.empty(MAX_TOKENS, np.int32), np.empty(MAX_TOKENS, np.int32)
         left_kind, right_kind = np.empty(MAX_TOKENS, np.int32), np.empty(MAX_TOKENS, np.int32)

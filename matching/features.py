@@ -1,6 +1,7 @@
-"""Pair features, declared as data: name, what it says, the reason group it is explained under, and the direction that is known beforehand.
+"""Pair features, declared as data: a name, what it says, the reason group that explains it, the direction if known.
 
-The order of `FEATURES` is the order of the columns of every feature matrix. Groups are a partition: each feature belongs to one.
+The order of `FEATURES` is the order of the columns of every feature matrix. Groups are a partition: each feature
+belongs to one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from matching.retrieval.index import MISSING, UNSEEN, Found, Queries, RetrievalI
 
 @dataclass(frozen=True)
 class Feature:
-    """One column. monotone: 1 when a higher value can only speak for the pair, -1 when only against it, 0 when that is not known."""
+    """One column.
+
+    monotone: 1 when a higher value can only speak for the pair, -1 when only against it, 0 when that is not known.
+    """
 
     name: str
     description: str
@@ -35,14 +39,14 @@ NAME_FEATURES = (
     Feature("first_word", "how well the first words agree", "name_words", 1),
     Feature("letters", "similarity of spelling of the names without spaces (optimal string alignment)", "spelling", 1),
     Feature("common_start", "share of the shorter name that both begin with", "spelling", 1),
-    Feature("rarest_shared", "rarity (idf) of the rarest word that both have", "rare_words", 1),
-    Feature("rarest_lost_record", "rarity (idf) of the rarest word of the record that the reference lacks", "unmatched_words", -1),
-    Feature("rarest_lost_reference", "rarity (idf) of the rarest word of the reference that the record lacks", "unmatched_words", -1),
+    Feature("rarest_shared", "idf of the rarest word that both have", "rare_words", 1),
+    Feature("rarest_lost_record", "idf of the record's rarest word that the reference lacks", "unmatched_words", -1),
+    Feature("rarest_lost_reference", "idf of the reference's rarest word that the record lacks", "unmatched_words", -1),
     Feature("record_words", "number of words of the record", "name_length"),
     Feature("reference_words", "number of words of the reference", "name_length"),
-    Feature("abbreviated", "share of the record's words, by rarity, that abbreviate a word of the reference", "abbreviation"),
-    Feature("misspelt", "share of the record's words, by rarity, that are spelt almost as in the reference", "spelling"),
-    Feature("joined", "share of the record's words, by rarity, that are several words in one, or initials", "abbreviation"),
+    Feature("abbreviated", "share of the record's words, by rarity, that abbreviate another", "abbreviation"),
+    Feature("misspelt", "share of the record's words, by rarity, that are spelt almost as there", "spelling"),
+    Feature("joined", "share of the record's words, by rarity, that are several in one, or initials", "abbreviation"),
     Feature("numbers", "1 when all numbers agree, -1 when they do not, 0 without numbers", "numbers", 1),
     Feature("legal_form", "1 same legal form, -1 another, 0 missing", "legal_form"),
     Feature("share_class", "1 same share class, -1 another, 0 missing", "share_class", 1),
@@ -81,7 +85,10 @@ _COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
 def retrieve(
     index: RetrievalIndex, records: pl.DataFrame, top_k: int = 50, with_embedding: bool = True
 ) -> pl.DataFrame:
-    """Candidates of records (record_id, name): record_id, reference_id, rank, score, lexical, embedding, variant (see the index)."""
+    """Candidates of records (record_id, name), best first: the columns of CANDIDATE_SCHEMA.
+
+    `score` is the sum of the similarities `lexical` and `embedding`; `variant` is the index's number of the name found.
+    """
     found = index.search(index.queries(records["name"].to_list()), top_k, with_embedding)
     row, column = np.nonzero(found.variant >= 0)
     return pl.DataFrame(
@@ -99,9 +106,10 @@ def retrieve(
 
 
 def pair_features(index: RetrievalIndex, records: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
-    """The features of candidates as `retrieve` gives them: record_id, reference_id, rank, score, then a Float32 column for each feature.
+    """The features of candidates as `retrieve` gives them.
 
-    All candidates of a record must be there, best rank first, because some features compare a candidate with the others.
+    Returns record_id, reference_id, rank, score, then a Float32 column for each feature. All candidates of a record
+    must be there, best rank first, because some features compare a candidate with the others.
     """
     position = {r: i for i, r in enumerate(records["record_id"])}
     owner = np.array([position[r] for r in candidates["record_id"]], np.int32)
@@ -151,9 +159,11 @@ def feature_matrix(
     classes = np.array([ord(n.share_class) if n.share_class else MISSING for n in queries.names], np.int32)
     cut = np.array(["truncated" in n.flags for n in queries.names], np.float32)
     name_features(
-        owner, variant, table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, queries.known, record_idf,
+        owner, variant,
+        table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, queries.known, record_idf,
         a["name_tokens"], a["name_starts"], a["word_chars"], a["word_starts"], idf,
-        forms, a["legal_form"], classes, a["share_class"], cut, a["variant_namesakes"], index.master.height, out, LOAD_THREADS,
+        forms, a["legal_form"], classes, a["share_class"], cut, a["variant_namesakes"], index.master.height,
+        out, LOAD_THREADS,
     )  # fmt: skip
     reference = a["variant_reference"][variant]
     for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):
@@ -174,7 +184,10 @@ def feature_matrix(
 
 
 def lead(owner: NDArray[np.int32], value: NDArray[Any]) -> NDArray[np.float32]:
-    """How far each value is above the best other one of its owner (negative: below); the value itself when it is alone. float32 [n]."""
+    """How far each value is above the best other one of its owner (negative: below). float32 [n].
+
+    A value that is alone leads by itself, as if the next were 0.
+    """
     if not len(owner):
         return np.zeros(0, np.float32)
     order = np.lexsort((-value, owner))

@@ -1,7 +1,7 @@
 """Atomic writes and content digests.
 
-A file or a folder appears whole or not at all: it is written beside its final place and renamed, so a process killed at any point leaves
-the last good version readable. Digests are sha256, so that "the same bytes" can be said and checked.
+A file or a folder appears whole or not at all: it is written beside its final place and renamed, so a process killed at
+any point leaves the last good version readable. Digests are sha256, so that "the same bytes" can be said and checked.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ def write_json(path: Path, value: object) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder to write into; it becomes `path` when the block ends without an error, and vanishes otherwise.
+    """Yield an empty folder to write into.
 
-    An existing `path` is replaced: it is moved aside first and removed afterwards.
+    It becomes `path` when the block ends without an error, and vanishes otherwise. An existing `path` is replaced: it
+    is moved aside first and removed afterwards.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")

@@ -1,8 +1,8 @@
-"""The reference master: one row for each entity of the reference, with parsed names, aliases, namesakes and comparable attributes."""
+"""The reference master: one row for each entity of the reference, with parsed names, aliases and namesakes."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -15,11 +15,13 @@ from matching.records import ATTRIBUTES, IDENTIFIERS, InputError
 def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None = None) -> pl.DataFrame:
     """Build the master from guarded frames.
 
-    Rows that agree in the name and in every attribute and identifier are one entity delivered twice: the first stays, the ids of the others go to
-    `merged_ids`, so that a decision can be traced to either. Rows that only share the name are namesakes and stay apart.
+    Rows that agree in the name and in every attribute and identifier are one entity delivered twice: the first stays,
+    the ids of the others go to `merged_ids`, so that a decision can be traced to either. Rows that only share the name
+    are namesakes and stay apart.
 
-    Returns reference_id, name, core_name, legal_form, share_class, aliases (list), alias_dates (list), namesakes (how many other rows have
-    the same core name), merged_ids (list), then the attributes, identifiers and other columns as delivered, sorted by reference_id.
+    Returns reference_id, name, core_name, legal_form, share_class, aliases (list), alias_dates (list), namesakes (how
+    many other rows have the same core name), merged_ids (list), then the attributes, identifiers and other columns as
+    delivered, sorted by reference_id. Raises InputError when the reference has no rows.
     """
     if reference.is_empty():
         raise InputError("the reference has no rows", remedy="Deliver at least one row.")
@@ -27,11 +29,11 @@ def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None
     merged = (
         reference.sort("reference_id")
         .with_columns(
-            pl.col(c).map_elements(lambda value, kind=c: canonical_identifier(kind, value), return_dtype=pl.String)
+            pl.col(c).map_elements(partial(canonical_identifier, c), return_dtype=pl.String)
             for c in IDENTIFIERS
             if c in reference.columns
         )
-        .with_columns(_distinct=_merge_key(reference, same))
+        .with_columns(_distinct=_merge_key(same))
         .group_by("_distinct", maintain_order=True)
         .agg(pl.all().first(), merged_ids=pl.col("reference_id").slice(1))
         .drop("_distinct")
@@ -57,7 +59,7 @@ def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None
     return merged.select(first + [c for c in merged.columns if c not in first])
 
 
-def _merge_key(reference: pl.DataFrame, same: list[str]) -> pl.Expr:
+def _merge_key(same: list[str]) -> pl.Expr:
     """Rows with only a name cannot be told to be one entity: without any other value they stay apart."""
     others = [c for c in same if c != "name"]
     if not any(c in IDENTIFIERS for c in others):

@@ -1,7 +1,7 @@
-"""What the name parser knows by heart: security-line noise, share classes, abbreviations that letters alone do not show, homoglyphs.
+"""What the name parser knows by heart: line noise, share classes, abbreviations that letters do not show, homoglyphs.
 
-Legal forms are not here: they come from `rigour`'s maintained table (ISO 20275 and others). What is here was read off real feeds:
-exchange security names, 31-character feed names, and the lines of German, Brazilian, Australian and Mexican venues.
+Legal forms are not here: they come from `rigour`'s maintained table (ISO 20275 and others). What is here was read off real
+feeds: exchange security names, 31-character feed names, and the lines of German, Brazilian, Australian and Mexican venues.
 """
 
 from __future__ import annotations
@@ -147,6 +147,14 @@ FORM_ALIASES = {
 PREFIX_FORMS = frozenset(
     {"pt", "oao", "pao", "zao", "ooo", "ojsc", "pjsc", "cjsc", "jsc", "oo", "ao", "ab", "as", "sa", "pjs", "tov", "ip"}
 )
-# Cyrillic and Greek letters that look like Latin ones (Unicode confusables, the subset that occurs in Latin words).
-HOMOGLYPHS = str.maketrans("АВЕЅІЈКМНОРСТХУаеосрхуіјѕԁһΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABESIJKMHOPCTXYaeocpxyijsdhABEZHIKMNOPTYXo")
+# Letters that look like Latin ones (Unicode confusables, the subset that occurs in Latin words), by code point: a reader
+# could not tell them apart here either. Cyrillic first, then Greek.
+HOMOGLYPHS: dict[int, str] = {
+    0x0410: "A", 0x0412: "B", 0x0415: "E", 0x0405: "S", 0x0406: "I", 0x0408: "J", 0x041a: "K", 0x041c: "M",
+    0x041d: "H", 0x041e: "O", 0x0420: "P", 0x0421: "C", 0x0422: "T", 0x0425: "X", 0x0423: "Y", 0x0430: "a",
+    0x0435: "e", 0x043e: "o", 0x0441: "c", 0x0440: "p", 0x0445: "x", 0x0443: "y", 0x0456: "i", 0x0458: "j",
+    0x0455: "s", 0x0501: "d", 0x04bb: "h",
+    0x0391: "A", 0x0392: "B", 0x0395: "E", 0x0396: "Z", 0x0397: "H", 0x0399: "I", 0x039a: "K", 0x039c: "M",
+    0x039d: "N", 0x039f: "O", 0x03a1: "P", 0x03a4: "T", 0x03a5: "Y", 0x03a7: "X", 0x03bf: "o",
+}  # fmt: skip
 HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0f]")

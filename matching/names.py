@@ -1,7 +1,7 @@
-"""Company and listing names, parsed: what identifies (tokens) is told from what does not (legal form, share class, line noise).
+"""Company and listing names, parsed: what identifies (tokens) is told from what does not (form, class, line noise).
 
-`parse_name` never drops anything silently: what leaves the tokens is kept in a field of its own. Parsing is a pure function of the text,
-and the same for a record and for a reference.
+`parse_name` never drops anything silently: what leaves the tokens is kept in a field of its own. Parsing is a pure
+function of the text, and the same for a record and for a reference.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class ParsedName:
-    """A name in its parts. `tokens` are lower-case ASCII words without legal form and line noise, at most MAX_TOKENS of them.
+    """A name in its parts.
 
+    tokens: lower-case ASCII words without legal form and line noise, at most MAX_TOKENS of them.
     flags: `empty`, `truncated` (may have been cut by a feed), `mixed_script` (one word with letters of two scripts),
     `hidden_characters`, `untransliterated` (a script that could not be read), `instrument:<kind>`.
     """
@@ -183,7 +184,7 @@ def _split(text: str, truncated: bool, noise: list[str]) -> tuple[tuple[str, ...
 
 @lru_cache(maxsize=65536)
 def legal_form_of(words: str) -> str:
-    """The normalised legal form when `words` is one and nothing else (`company limited` -> `coltd`), else an empty string."""
+    """The normalised legal form when `words` is one and nothing else (`company limited` -> `coltd`), else empty."""
     from rigour.names.org_types import extract_org_types
 
     if words in FORM_ALIASES:
@@ -205,7 +206,7 @@ def _cut_form(word: str) -> str:
 
 @lru_cache(maxsize=262144)
 def canonical_token(word: str) -> str:
-    """One spelling for numerals (II = 2, two = 2) and for abbreviations whose letters do not show what they stand for."""
+    """One spelling for numerals (II = 2, two = 2) and for abbreviations that do not show what they stand for."""
     if word in ROMAN:
         return ROMAN[word]
     if word in NUMBER_WORDS:

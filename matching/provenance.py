@@ -14,7 +14,7 @@ LOCK = Path(__file__).parent.parent / "requirements.lock"
 
 @lru_cache(maxsize=1)
 def code_facts() -> dict[str, str]:
-    """Versions of what decides the bytes, the sha256 of requirements.lock and the git commit, each where it is known."""
+    """Versions of what decides the bytes, the lock's sha256 and the git commit, each where it is known."""
     facts = {}
     for package in PACKAGES:
         try:

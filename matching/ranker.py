@@ -1,4 +1,7 @@
-"""The ranker: XGBoost on pair features, with monotone constraints where the direction is known. Its raw score is the *margin* (log-odds)."""
+"""The ranker: XGBoost on pair features, with monotone constraints where the direction is known.
+
+Its raw score is the *margin*, in log-odds.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ class Ranker:
         return np.asarray(self.model.inplace_predict(pairs, predict_type="margin"), np.float64)
 
     def contributions(self, pairs: Matrix) -> NDArray[np.float64]:
-        """Exact Shapley values of the margin (TreeSHAP, Lundberg et al. 2018), the base margin in the last column. float64 [n, features + 1]."""
+        """Exact Shapley values of the margin (path-dependent TreeSHAP, Lundberg et al. 2018).
+
+        float64 [n, features + 1], the base margin in the last column; a row sums to the pair's margin.
+        """
         if not len(pairs):
             return np.zeros((0, len(FEATURES) + 1))
         return np.asarray(self.model.predict(_matrix(pairs), pred_contribs=True), np.float64)
@@ -95,8 +101,8 @@ def cross_fitted_margins(
 ) -> NDArray[np.float64]:  # fmt: skip
     """Margins of pairs from rankers that never saw a record of the same entity.
 
-    fold: int [n], the fold of each pair's entity. Each fold is scored by a ranker trained on the `taught` pairs (bool [n]) of
-    all others. float64 [n]
+    fold: int [n], of each pair's entity; taught: bool [n]. A fold is scored by a ranker trained on the `taught` pairs
+    of all others. float64 [n].
     """
     margins = np.zeros(len(pairs))
     folds = np.unique(fold)

@@ -1,7 +1,8 @@
 """Reason codes: the catalogue (`reasons.yaml`), and the evidence that is printed beside each code.
 
-A reason is {code, direction, contribution, evidence}: direction `supports`, `against` or `neutral`, contribution in log-odds, evidence the words or
-values that it rests on. Evidence quotes the record and the reference, so it belongs in decision tables and never in logs.
+A reason is {code, direction, contribution, evidence}: direction `supports`, `against` or `neutral`, contribution in
+log-odds, evidence the words or values that it rests on. Evidence quotes the record and the reference, so it belongs in
+decision tables and never in logs.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ def title_of(code: str) -> str:
 
 @dataclass(frozen=True)
 class Aligned:
-    """Token evidence of one pair: (record word, reference word or words, kind) for each partner, and the words left over on both sides."""
+    """Token evidence of one pair.
+
+    partners: (record word, reference word or words, kind). The others are the words left over on each side.
+    """
 
     partners: tuple[tuple[str, str, str], ...]
     record_only: tuple[str, ...]
@@ -125,12 +129,14 @@ def evidence_of(
         "rare_words": " ".join(rarest),
         "unmatched_words": "; ".join(lost),
         "spelling": _pairs([p for p in loose if p[2] == "spelling"])
-        or f"letters {_share(features, 'letters')}, trigrams {_share(features, 'lexical')}",
+        or f"letters {_of(features, 'letters'):.2f}, trigrams {_of(features, 'lexical'):.2f}",
         "abbreviation": _pairs([p for p in loose if p[2] != "spelling"]),
-        "meaning": f"learned similarity {_share(features, 'embedding')}",
-        "lead": f"ahead by {features[_COLUMN['cover_lead']]:+.2f} in words, {features[_COLUMN['lexical_lead']]:+.2f} in trigrams",
-        "uniqueness": f"{int(features[_COLUMN['namesakes']])} namesakes, {int(features[_COLUMN['rivals']])} other candidates with exactly these words",
-        "name_length": f"{int(features[_COLUMN['record_words']])} words against {int(features[_COLUMN['reference_words']])}",
+        "meaning": f"learned similarity {_of(features, 'embedding'):.2f}",
+        "lead": f"ahead by {_of(features, 'cover_lead'):+.2f} in words, "
+        f"{_of(features, 'lexical_lead'):+.2f} in trigrams",
+        "uniqueness": f"{_of(features, 'namesakes'):.0f} namesakes, "
+        f"{_of(features, 'rivals'):.0f} other candidates with exactly these words",
+        "name_length": f"{_of(features, 'record_words'):.0f} words against {_of(features, 'reference_words'):.0f}",
     }
     for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):
         if features[_COLUMN[feature.name]]:
@@ -144,8 +150,8 @@ def _pairs(partners: list[tuple[str, str, str]]) -> str:
     return "; ".join(f"{r} ~ {s} ({kind})" for r, s, kind in partners)
 
 
-def _share(features: NDArray[np.float32], name: str) -> str:
-    return f"{features[_COLUMN[name]]:.2f}"
+def _of(features: NDArray[np.float32], name: str) -> float:
+    return float(features[_COLUMN[name]])
 
 
 def reference_words(index: RetrievalIndex) -> list[str]:

@@ -1,4 +1,4 @@
-"""The frames of the contract: reading and writing them, their columns, their content hash, and the error that a user can cause.
+"""The frames of the contract: their columns, reading and writing, content hash, and the error that a user can cause.
 
 Reference, records, labels, aliases, candidates and decisions are Parquet or CSV, on a local path or `s3://`.
 """
@@ -19,7 +19,10 @@ TEXT = ("record_id", "reference_id", "name", "alias", "asof", *ATTRIBUTES, *IDEN
 
 
 class InputError(ValueError):
-    """Input that cannot be used. Its text names what is wrong, the file, the column, the row (1 = first data row) and what to do."""
+    """Input that cannot be used.
+
+    Its text names the file, the column, the row (1 = first data row), what is wrong and what to do.
+    """
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ def _json(value: object) -> str:
 def content_hash(frame: pl.DataFrame) -> str:
     """sha256 (hex) of a frame's columns, types and values, independent of the order of rows and columns.
 
-    Rows are hashed as JSON text and sorted, so two frames with the same rows have the same hash on every machine and polars version.
+    Rows are hashed as sorted JSON text, so two frames with the same rows have the same hash on every machine.
     """
     columns = sorted(frame.columns)
     digest = hashlib.sha256(repr([(c, str(frame.schema[c])) for c in columns]).encode())

@@ -1,6 +1,7 @@
 """The one scorer: batch, single record, endpoint and assets call the same code on the same bundle.
 
-Scoring is a pure function of (bundle, records): each record is decided by itself, so its decision is the same alone and in a batch.
+Scoring is a pure function of (bundle, records): each record is decided by itself, so its decision is the same alone and
+in a batch.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from matching.reasons import REASON, align_pair, evidence_of, finding, reason, r
 from matching.records import ATTRIBUTES
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
-# Of a reference's ids, the least share that the certified one must have had for the certificate to speak of the new one too.
+# Of a new reference's ids, the least share that the certified one must have had for its certificate to hold.
 SAME_REFERENCE = 0.8
 DIFFERENCE = pl.Struct({"code": pl.String, "difference": pl.Float64})
 
@@ -45,7 +46,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Decides records against an index. Made from a bundle by `load`, or from the parts of one that is still in the making."""
+    """Decides records against an index.
+
+    Made from a bundle by `load`, or from the parts of one that is still in the making.
+    """
 
     index: RetrievalIndex
     ranker: Ranker
@@ -77,16 +81,18 @@ class Scorer:
         return dict(zip(self._words, self.index.arrays["word_idf"].tolist(), strict=True))
 
     def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True) -> Scored:
-        """Decide records (record_id, name, any attribute). A record without a usable name goes to review, never to match."""
+        """Decide records (record_id, name, any attribute) among `top_k` candidates each.
+
+        A record without a readable name goes to review, never to match. Without `reasons` no reason is told.
+        """
         queries = self.index.queries(records["name"].to_list())
         found = self.index.search(queries, top_k)
         owner, variant, lexical, embedding = flatten(found)
         features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding)
         ranked = rank(owner, self.ranker.margins(features), records.height)
         decided = decide(ranked, queries, self.calibration, self.policy)
-        reference = np.r_[
-            self.index.arrays["variant_reference"][variant], -1
-        ]  # -1, the pair that is not there, gives -1
+        # The last entries stand for the pair that is not there, whose number is -1.
+        reference = np.r_[self.index.arrays["variant_reference"][variant], -1]
         ids = np.r_[self.index.reference_ids, None]
         told = (
             self._explain(records, queries, variant, features, ranked, decided) if reasons else _untold(records.height)
@@ -173,8 +179,8 @@ class Scorer:
     def reindex(self, reference: pl.DataFrame, aliases: pl.DataFrame | None, out: Path) -> Path:
         """A bundle with the same models and a new reference, written to `out`.
 
-        The certificate speaks of the reference it was earned on. When less than SAME_REFERENCE of the new ids were in it, the new bundle
-        matches nothing automatically and its certificate says so.
+        The certificate speaks of the reference it was earned on. When less than SAME_REFERENCE of the new ids were in
+        it, the new bundle matches nothing automatically and its certificate says so.
         """
         master = build_reference_master(reference, aliases)
         index = RetrievalIndex.build(master, self.index.encoder)

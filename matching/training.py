@@ -1,7 +1,8 @@
 """Training, stage by stage: what `matching fit` runs in one go, and what the assets run one by one.
 
-Entities, not records, are split. A share of the entities teaches the encoder its labelled pairs and is then left out of the certificate, because the
-encoder has seen their answers. All others are ranked out of fold: by rankers that never saw a record of the same entity.
+Entities, not records, are split. A share of the entities teaches the encoder its labelled pairs and is then left out of
+the certificate, because the encoder has seen their answers. All others are ranked out of fold: by rankers that never
+saw a record of the same entity.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ ENCODER, RANKER, HELD_OUT = "encoder", "ranker", "held_out"
 
 @dataclass(frozen=True)
 class FitConfig:
-    """Everything a training run can be told. `train_depth`: candidates of a record that the ranker learns from; all top_k are ranked."""
+    """Everything a training run can be told.
+
+    train_depth: the candidates of a record that the ranker learns from; all `top_k` are ranked.
+    """
 
     target_precision: float = 0.99
     confidence: float = 0.95
@@ -62,7 +66,7 @@ def assign_use(labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
 def encoder_pairs(
     master: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig
 ) -> list[tuple[str, str]]:
-    """Writings known to be one entity: labelled records of encoder entities and their titles, and aliases and their titles."""
+    """Writings known to be one entity: records of encoder entities, then aliases, each with the title."""
     taught = assign_use(labels, config).filter((pl.col("use") == ENCODER) & pl.col("reference_id").is_not_null())
     labelled = taught.join(records.select("record_id", record_name="name"), on="record_id").join(
         master.select("reference_id", "name"), on="reference_id"
@@ -85,7 +89,10 @@ def train_encoder(
 
 
 def label_pairs(features: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
-    """Pair features of labelled records with `right`, `entity_key` and `use`. Same-name alternatives are as right as the label."""
+    """Pair features of labelled records with `right`, `entity_key` and `use`.
+
+    Same-name alternatives are as right as the label.
+    """
     used = assign_use(labels, config)
     alternatives = (
         pl.col("same_name_alternatives").fill_null([])
@@ -133,7 +140,7 @@ def fit_ranker(
 
 
 def best_of(out_of_fold: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
-    """One row for each labelled record of the ranker entities, decided from its out-of-fold margins as the scorer would.
+    """One row for each labelled record of the ranker entities, decided from out-of-fold margins as the scorer would.
 
     record_id, entity_key, reference_id, margin, runner_up_margin (NaN: none), right, readable, clear.
     """
@@ -156,7 +163,10 @@ def best_of(out_of_fold: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFra
 
 
 def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Policy]:
-    """Calibration and policy from `best_of`. Without enough labels the certificate is refused and nothing is auto-matched."""
+    """Calibration and policy from `best_of`.
+
+    Without enough labels the certificate is refused and nothing is auto-matched.
+    """
     there = best.filter(pl.col("margin").is_not_nan())
     calibration = Calibration.fit(there["margin"].to_numpy(), there["right"].to_numpy())
     probability = calibration.probability(best["margin"].to_numpy())
@@ -173,7 +183,10 @@ def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Poli
 
 
 def out_of_fold_decisions(best: pl.DataFrame, calibration: Calibration, policy: Policy) -> pl.DataFrame:
-    """Decisions (record_id, reference_id, probability, decision) of the ranker entities, each by a ranker that had not seen its entity."""
+    """Decisions of the ranker entities, each by a ranker that had not seen its entity.
+
+    record_id, reference_id, probability, decision.
+    """
     probability = calibration.probability(best["margin"].to_numpy())
     runner_up = calibration.probability(best["runner_up_margin"].to_numpy())
     band = policy.decide(probability, runner_up, (best["readable"] & best["clear"]).to_numpy())
@@ -185,20 +198,28 @@ def out_of_fold_decisions(best: pl.DataFrame, calibration: Calibration, policy: 
 def training_facts(
     reference: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig
 ) -> dict[str, Any]:
-    """What a manifest says about where a bundle comes from: data hashes, counts, seeds, configuration, code and lock."""
+    """What a manifest says about where a bundle comes from: data hashes, counts, configuration, code and lock."""
     from matching.provenance import code_facts
 
-    used = assign_use(labels, config)
+    frames = {"reference": reference, "records": records, "labels": labels}
+    entities = assign_use(labels, config).unique("entity_key")
     return {
-        "data": {"reference": content_hash(reference), "records": content_hash(records), "labels": content_hash(labels)},
+        "data": {name: content_hash(frame) for name, frame in frames.items()},
         "counts": {
-            "references": reference.height, "records": records.height, "labels": labels.height,
-            "no_match_labels": labels["reference_id"].null_count(), "entities": used["entity_key"].n_unique(),
-            **{f"{use}_entities": used.filter(pl.col("use") == use)["entity_key"].n_unique() for use in (ENCODER, RANKER, HELD_OUT)},
+            "references": reference.height,
+            "records": records.height,
+            "labels": labels.height,
+            "no_match_labels": labels["reference_id"].null_count(),
+            "entities": entities.height,
+            **{f"{use}_entities": entities.filter(pl.col("use") == use).height for use in (ENCODER, RANKER, HELD_OUT)},
         },
         "config": asdict(config),
         "code": code_facts(),
-    }  # fmt: skip
+    }
+
+
+def _silent(stage: str, share: float) -> None:
+    """Report no progress."""
 
 
 def fit(
@@ -207,14 +228,14 @@ def fit(
 ) -> Manifest:  # fmt: skip
     """Train on guarded frames and write a bundle. The same frames and configuration give the same bytes.
 
-    Metrics in the manifest are of held-out entities where `holdout_share` is above 0, else out-of-fold. `progress(stage, share)`.
-    Raises InputError when there is too little to learn from.
+    Metrics in the manifest are of held-out entities where `holdout_share` is above 0, else out-of-fold.
+    `progress(stage, share)` is called as stages go on. Raises InputError when there is too little to learn from.
     """
     from matching.evaluation import evaluate
     from matching.golden import golden_set
 
     config = config or FitConfig()
-    tell = progress or (lambda stage, share: None)
+    tell = progress or _silent
     tell("reference", 0.0)
     master = build_reference_master(reference, aliases)
     known = records.join(labels.select("record_id"), on="record_id", how="semi", maintain_order="left")

@@ -1,7 +1,7 @@
 """Names in columns: the arrays that the compiled kernels read.
 
-A `NameTable` holds n parsed names as flat arrays of token numbers; its `Vocabulary` holds the distinct tokens as flat bytes. A table of
-records has its own vocabulary; `known_as` maps its tokens to those of the reference (-1: never seen there).
+A `NameTable` holds n parsed names as flat arrays of token numbers; its `Vocabulary` holds the distinct tokens as flat
+bytes. A table of records has its own vocabulary; `known_as` maps its tokens to those of the reference (-1: never seen).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Vocabulary:
+        """Number distinct words in the order in which they are given."""
         encoded = [w.encode() for w in words]
         starts = np.zeros(len(words) + 1, np.int32)
         np.cumsum([len(w) for w in encoded], out=starts[1:])
@@ -43,7 +44,10 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class NameTable:
-    """n names. tokens: int32, starts: int64 [n + 1]; name i has the tokens `tokens[starts[i]:starts[i + 1]]` of `vocabulary`."""
+    """n names. tokens: int32, starts: int64 [n + 1].
+
+    Name i has the tokens `tokens[starts[i]:starts[i + 1]]` of `vocabulary`.
+    """
 
     vocabulary: Vocabulary
     tokens: NDArray[np.int32]

@@ -1,1 +1,1 @@
-"""Candidate retrieval: a lexical index of character trigrams and words, a contrastive encoder, and their fusion into one top-k."""
+"""Candidate retrieval: a lexical index of trigrams and words and a contrastive encoder, fused into one top-k."""

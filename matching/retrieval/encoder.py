@@ -1,13 +1,14 @@
-"""The name encoder: a bag of hashed character n-grams and words, trained contrastively with PyTorch, read with numpy and numba.
+"""The name encoder: a bag of trigrams and hashed words, trained contrastively with PyTorch, read with numpy and numba.
 
-A name is the weighted mean of the vectors of its trigrams and words, passed through one residual layer and scaled to length 1. It is trained with
-InfoNCE (van den Oord et al. 2018) on two writings of one name: perturbed as feeds perturb them (`matching.retrieval.perturb`), a labelled record and its
-reference, or a title and an earlier one; the other names of the batch are the negatives. No weights are downloaded. Serving needs no
-torch: a vector is a few hundred additions.
+A name is the mean of the vectors of its trigrams and words, passed through one residual layer and scaled to length 1.
+It is trained with InfoNCE (van den Oord et al. 2018) on two writings of one name: perturbed as feeds perturb them
+(`matching.retrieval.perturb`), a labelled record and its reference, or a title and an earlier one; the other names of
+the batch are the negatives. No weights are downloaded. Serving needs no torch: a vector is a few hundred additions.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ class Encoder:
         config: EncoderConfig | None = None,
         progress: Any = None,
     ) -> Encoder:
-        """Train on `names` (each against a perturbed writing of itself) and on `pairs` of writings known to be one entity.
+        """Train on `names`, each against a perturbed writing of itself, and on `pairs` of writings of one entity.
 
         `progress` is called with the share done, 0..1. The same arguments give the same weights.
         """
@@ -83,8 +84,7 @@ class Encoder:
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
-        import json
-
+        """Read what `save` wrote; its embeddings are the same bytes as those of the encoder that was saved."""
         from safetensors.numpy import load_file
 
         weights = load_file(folder / "encoder.safetensors")
@@ -96,17 +96,16 @@ def encoder_terms(names: Sequence[ParsedName]) -> tuple[NDArray[np.int32], NDArr
     """Term numbers of names: trigram codes, then words by hash. (int32 flat, int64 [n + 1])."""
     from zlib import crc32
 
-    from matching.retrieval.grams import GRAMS, all_terms
+    from matching.retrieval.grams import all_terms
 
     table = NameTable.of(names)
     buckets = np.array([crc32(w.encode()) % WORD_BUCKETS for w in table.vocabulary.words()], np.int32)
     terms, starts = all_terms(table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, buckets)
-    assert terms.size == 0 or terms.max() < GRAMS + WORD_BUCKETS
     return terms, starts
 
 
 def finish(mean: NDArray[np.float32], layer: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The residual layer and the scaling to length 1, row by row so that a batch gives the same bytes as a single name."""
+    """The residual layer and the scaling to length 1: row by row, so that a batch gives the bytes of a single name."""
     from matching.retrieval.encoder_kernels import residual_unit
 
     return np.asarray(residual_unit(mean, layer), np.float32)

@@ -26,7 +26,7 @@ def mean_vectors(terms: Any, starts: Any, table: Any) -> Any:
 
 @nb.njit(cache=True)
 def residual_unit(mean: Any, layer: Any) -> Any:
-    """x + relu(x) @ layer, scaled to length 1; a zero row stays zero. float32 [n, dim]."""
+    """Rows `x + relu(x) @ layer`, scaled to length 1; a zero row stays zero. float32 [n, dim]."""
     names, dim = mean.shape
     out = np.zeros((names, dim), np.float32)
     for i in range(names):

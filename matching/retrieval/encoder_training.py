@@ -1,4 +1,4 @@
-"""Contrastive training of the encoder with PyTorch. Apart from `matching.retrieval.encoder`, because serving must not need torch."""
+"""Contrastive training of the encoder with PyTorch: a module of its own, because serving must not need torch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from matching.retrieval.perturb import perturb
 if TYPE_CHECKING:
     from matching.retrieval.encoder import EncoderConfig
 
-LABELLED_SHARE = (
-    0.35  # of a batch, where labelled pairs exist: enough to learn renames, not enough to forget the reference
-)
+# Of a batch, where labelled pairs exist: enough to learn renames, not enough to forget the reference.
+LABELLED_SHARE = 0.35
 
 
 def train_weights(
@@ -35,7 +34,7 @@ def train_weights(
 
     torch.manual_seed(config.seed)
     torch.use_deterministic_algorithms(True)
-    dice = random.Random(config.seed)
+    dice = random.Random(config.seed)  # noqa: S311 - reproducible, not secret
     bag = torch.nn.EmbeddingBag(GRAMS + WORD_BUCKETS, config.dim, mode="mean", sparse=True)
     torch.nn.init.normal_(bag.weight, std=config.dim**-0.5)
     layer = torch.nn.Linear(config.dim, config.dim, bias=False)

@@ -1,7 +1,8 @@
 """Lexical terms of a name: character trigrams and whole words, as numbers, in compiled code.
 
-A trigram over space, a-z and 0-9 has one of 37^3 codes, so no dictionary of trigrams is needed. Word w of the reference's vocabulary
-is term GRAMS + w. A name is read as ` word word `, so that beginnings and ends of words are terms too.
+A trigram over space, a-z and 0-9 has one of 37^3 codes, so no dictionary of trigrams is needed. Word w of the
+reference's vocabulary is term GRAMS + w. A name is read as ` word word `, so that beginnings and ends of words are
+terms too.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def symbol(byte: int) -> int:
 def name_terms(tokens: Any, chars: Any, starts: Any, known: Any, out: Any) -> int:
     """Write the distinct terms of one name to `out` (int32 [MAX_TERMS]) and return their number.
 
-    tokens: the name's token numbers; chars, starts: their vocabulary; known: number of each token in the reference's vocabulary, or -1.
+    tokens: the name's token numbers. chars, starts: their vocabulary. known: number of each token in the reference's
+    vocabulary, or -1.
     """
     count = 0
     first, second = 0, 0

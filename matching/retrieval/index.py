@@ -1,6 +1,6 @@
-"""The retrieval index: the reference master in the arrays that searching and featurising need, on disk as memory-mapped `.npy` files.
+"""The retrieval index: the reference master in the arrays that searching and featurising need, memory-mapped from disk.
 
-A reference has one *variant* for its title and one for each alias; a search returns references, each by its best variant.
+A reference has one *variant* for its title and one for each alias; a search returns each reference by its best variant.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from matching.retrieval.encoder import Encoder, quantise
 from matching.vocabulary import NameTable, Vocabulary, inverse_document_frequency, known_as
 
 ARRAYS = (
-    "variant_reference", "variant_norm", "variant_namesakes", "name_tokens", "name_starts", "word_chars", "word_starts", "word_idf",
-    "term_weight", "posting_starts", "postings", "codes", "scale", "legal_form", "share_class",
+    "variant_reference", "variant_norm", "variant_namesakes", "name_tokens", "name_starts",
+    "word_chars", "word_starts", "word_idf", "term_weight", "posting_starts", "postings",
+    "codes", "scale", "legal_form", "share_class",
 )  # fmt: skip
 MISSING, UNSEEN = -1, -2
 LOAD_THREADS = 2
@@ -150,7 +151,7 @@ class RetrievalIndex:
         return Queries(parsed, table, known, terms, starts)
 
     def search(self, queries: Queries, top_k: int = 50, with_embedding: bool = True) -> Found:
-        """The best `top_k` references of each query; without the embedding channel when it is switched off or absent."""
+        """The best `top_k` references of each query; lexical only when embeddings are switched off or absent."""
         from matching.retrieval.search import search
 
         a = self.arrays
@@ -171,7 +172,10 @@ class RetrievalIndex:
         return Found(variant, reference, score, lexical, embedding)
 
     def save(self, folder: Path) -> None:
-        """Write the arrays as `.npy`, the master as `reference.parquet`, the dictionaries as `index.json`; the encoder is saved apart."""
+        """Write the arrays as `.npy`, the master as `reference.parquet`, the dictionaries as `index.json`.
+
+        The encoder is saved apart.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in self.arrays.items():
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
@@ -183,7 +187,7 @@ class RetrievalIndex:
         """Load an index with its arrays memory-mapped, so that processes on one machine share them."""
         known = json.loads((folder / "index.json").read_text())
         names = [*ARRAYS, *(f"attribute_{a}" for a in known["attributes"])]
-        # Copy-on-write: shared as long as nobody writes, and of the same type as a fresh array, so kernels compile once.
+        # Copy-on-write: shared as long as nobody writes, and of a fresh array's type, so kernels compile once.
         arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="c", allow_pickle=False) for n in names}
         return cls(
             pl.read_parquet(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder
@@ -191,7 +195,7 @@ class RetrievalIndex:
 
 
 def variant_names(master: pl.DataFrame) -> tuple[list[str], NDArray[np.int32]]:
-    """The names that stand for each reference: all titles first, then the aliases. (names, reference number of each)."""
+    """The names that stand for each reference, all titles first, then aliases: (names, reference number of each)."""
     names = master["name"].to_list()
     owner = list(range(len(names)))
     if "aliases" in master.columns:

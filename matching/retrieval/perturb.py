@@ -1,7 +1,8 @@
 """Feed noise for self-supervised training: how the same name is written by others.
 
-Modelled on what feeds do: cut at 30 or 31 characters, abbreviate words by their beginnings or their consonants, drop generic words and
-legal forms, drop or swap letters, join two words, keep only the initials, and hang a security line on the end.
+Modelled on what feeds do: cut at 30 or 31 characters, abbreviate words by their beginnings or their consonants, drop
+generic words and legal forms, drop or swap letters, join two words, keep only the initials, and hang a security line on
+the end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The fused search, compiled: TF-IDF cosine over trigrams and words, int8 embedding similarity, and their sum, cut to the best k references.
+"""The fused search, compiled: TF-IDF cosine over trigrams and words plus int8 embedding similarity, cut to the best k.
 
-Every query is worked through by itself in a fixed order, and embeddings are compared in whole numbers, so a record has the same candidates
-alone, in a batch, and on any number of threads.
+Every query is worked through by itself in a fixed order, and embeddings are compared in whole numbers, so a record has
+the same candidates alone, in a batch, and on any number of threads.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def int8_dot(left: Any, right: Any) -> int:
     total = np.int32(0)
     for d in range(len(left)):
         total += np.int32(left[d]) * np.int32(right[d])
-    return total
+    return int(total)
 
 
 @nb.njit(cache=True, parallel=True)
@@ -81,7 +81,11 @@ def search(
     top_k: int,
     threads: int,
 ) -> tuple[Any, Any, Any, Any]:
-    """The top_k references of each query: variant numbers (-1: none), fused score, lexical and embedding similarity, each [queries, top_k]."""
+    """The top_k references of each query, best first, each by its best variant.
+
+    Returns variant numbers (int32, -1: none), fused score, lexical and embedding similarity (float32).
+    Each [queries, top_k].
+    """
     queries, variants = len(term_starts) - 1, len(variant_norm)
     dim = query_codes.shape[1]
     found = np.full((queries, top_k), -1, np.int32)
