@@ -5,9 +5,10 @@ The certificate is Learn-then-Test (Angelopoulos, Bates, Candès, Jordan & Lei 2
 1. Errors come in clusters, since one entity has many records: one record an entity is drawn, by a hash of seed and
    entity, so neither the order of rows nor the outcome has a say. Draws are independent trials, so tests are exact.
 2. Thresholds are tried from strict to loose: every distinct probability that was drawn, beginning with a count of
-   accepted draws that is fixed by the number of draws alone. Too few could not be shown right even without an error
-   (299 for .99 at .95), and the first few forgive none. So it begins at the largest count that just forgives 0, 1, 2,
-   ... errors and is at most a quarter of the draws, or else at the smallest that can pass.
+   accepted draws that the outcome has no say in. Too few could not be shown right even without an error (299 for .99
+   at .95), and the first few forgive none. So it begins at a count that just forgives 0, 1, 2, ... errors: where the
+   ranker itself expects the surest pass (`expected_error`), or, not knowing that, at the largest which is at most a
+   quarter of the draws.
 3. Each is tested for "precision is below the target" by the exact binomial p-value, all at the full 1 - confidence: the
    first that is not rejected ends the sequence, and the last rejected one is the threshold. The finest grid gave the
    widest coverage when grids of other steps and several starts were compared on real records.
@@ -35,6 +36,8 @@ from matching.intervals import at_least, precision_p_value, trials_needed
 from matching.split import hash_keys
 
 START_SHARE = 0.25
+LABEL_ERROR = 0.002
+AS_SURE = 0.02
 METHOD = "Learn-then-Test, fixed-sequence testing, exact binomial p-values, one record an entity"
 
 
@@ -114,12 +117,15 @@ def certify(
     target_precision: float = 0.99,
     confidence: float = 0.95,
     seed: int = 0,
+    expected_error: ArrayLike | None = None,
 ) -> Certificate:
     """The loosest threshold shown to reach `target_precision`, and the sentence that says so.
 
     `probability` float [n] of each record's best candidate, from models that have not seen the record, NaN where
     the record may never be matched; `right` bool [n], whether that candidate is the right one (False for a record
-    that has no match); `entity` str [n]. Raises ValueError for unequal lengths, or targets outside (0, 1).
+    that has no match); `entity` str [n]; `expected_error` float [n], how likely a model that has not seen the record
+    holds it to be wrong: it only says where to begin, so a bad one costs coverage and never the promise.
+    Raises ValueError for unequal lengths, or targets outside (0, 1).
     """
     p, wrong = np.asarray(probability, dtype=np.float64), ~np.asarray(right, dtype=np.bool_)
     owner = np.asarray(entity, dtype=np.str_)
@@ -127,11 +133,16 @@ def certify(
         raise ValueError(f"probability, right and entity differ in length: {p.shape}, {wrong.shape}, {owner.shape}")
     if not (0 < target_precision < 1 and 0 < confidence < 1):
         raise ValueError(f"target {target_precision} and confidence {confidence} must be inside (0, 1)")
-    p, wrong, owner = p[~np.isnan(p)], wrong[~np.isnan(p)], owner[~np.isnan(p)]
+    allowed = ~np.isnan(p)
+    expected = None if expected_error is None else np.asarray(expected_error, dtype=np.float64)[allowed]
+    p, wrong, owner = p[allowed], wrong[allowed], owner[allowed]
     drawn = _one_record_each(p, wrong, owner, seed)
     drawn = drawn[np.argsort(-p[drawn], kind="stable")]
     scores, errors = p[drawn], np.cumsum(wrong[drawn])
-    start = _first_count(len(drawn), target_precision, confidence)
+    if expected is None:
+        start = _first_count(len(drawn), target_precision, confidence)
+    else:
+        start = _surest_count(expected[drawn], target_precision, confidence)
     tried = np.flatnonzero(np.r_[scores[:-1] > scores[1:], np.ones(min(len(scores), 1), np.bool_)])
     tried = tried[tried + 1 >= start]  # the last draw of each group of equal probabilities: they pass or fail together
     p_values = precision_p_value(errors[tried], tried + 1, target_precision)
@@ -174,6 +185,25 @@ def _first_count(draws: int, target: float, confidence: float) -> int:
     while (larger := trials_needed(forgiven + 1, target, confidence)) <= START_SHARE * draws:
         forgiven, count = forgiven + 1, larger
     return count
+
+
+def _surest_count(expected: NDArray[np.float64], target: float, confidence: float) -> int:
+    """The smallest count of accepted draws at which the test is about as sure to pass as it can be.
+
+    `expected` float [draws]: chance of an error of each draw, from the highest probability down. Errors are taken to be
+    Poisson. No draw is expected to be surer than LABEL_ERROR, because labels are wrong now and then.
+    """
+    from scipy.stats import poisson
+
+    errors = np.cumsum(np.maximum(expected, LABEL_ERROR))
+    counts, forgiven = [], 0
+    while (count := trials_needed(forgiven, target, confidence)) <= len(expected):
+        counts.append(count)
+        forgiven += 1
+    if not counts:
+        return trials_needed(0, target, confidence)
+    chance = poisson.cdf(np.arange(len(counts)), errors[np.array(counts) - 1])
+    return counts[int(np.argmax(chance >= chance.max() - AS_SURE))]
 
 
 def _records_test(

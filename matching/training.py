@@ -47,7 +47,7 @@ class FitConfig:
     top_k: int = 50
     train_depth: int = 20
     holdout_share: float = 0.0
-    encoder_share: float = 0.15
+    encoder_share: float = 0.1
     miss_share: float = 0.01
     golden_size: int = 60
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -177,7 +177,7 @@ def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Poli
     )
     certificate: Certificate = certify(
         np.where(allowed, probability, np.nan), best["right"].to_numpy(), best["entity_key"].to_numpy(),
-        config.target_precision, config.confidence, config.seed,
+        config.target_precision, config.confidence, config.seed, 1 / (1 + np.exp(best["margin"].to_numpy())),
     )  # fmt: skip
     return calibration, Policy(certificate, review_floor(probability, best["right"].to_numpy(), config.miss_share))
 
@@ -193,6 +193,12 @@ def out_of_fold_decisions(best: pl.DataFrame, calibration: Calibration, policy: 
     return best.select("record_id", "reference_id").with_columns(
         pl.Series("probability", np.nan_to_num(probability, nan=0.0)), pl.Series("decision", band, dtype=pl.String)
     )
+
+
+def out_of_fold_candidates(out_of_fold: pl.DataFrame) -> pl.DataFrame:
+    """Candidates (record_id, reference_id, rank, score) of the ranker entities, in the order of their margins."""
+    order = pl.col("margin").rank("ordinal", descending=True).over("record_id").cast(pl.Int32)
+    return out_of_fold.select("record_id", "reference_id", order.alias("rank"), score="margin")
 
 
 def training_facts(
@@ -231,7 +237,7 @@ def fit(
     Metrics in the manifest are of held-out entities where `holdout_share` is above 0, else out-of-fold.
     `progress(stage, share)` is called as stages go on. Raises InputError when there is too little to learn from.
     """
-    from matching.evaluation import evaluate
+    from matching.evaluation import evaluate, slice_columns
     from matching.golden import golden_set
 
     config = config or FitConfig()
@@ -256,9 +262,15 @@ def fit(
     used = assign_use(labels, config)
     measured_on = HELD_OUT if config.holdout_share > 0 else RANKER
     asked = used.filter(pl.col("use") == measured_on).drop("use")
-    decisions = scored.decisions if measured_on == HELD_OUT else out_of_fold_decisions(best, calibration, policy)
-    decisions = decisions.join(asked.select("record_id"), on="record_id", how="semi", maintain_order="left")
-    metrics = evaluate(decisions, asked, slices=known)
+    if measured_on == HELD_OUT:
+        decisions, ranked = scored.decisions, scored.candidates
+    else:
+        decisions, ranked = out_of_fold_decisions(best, calibration, policy), out_of_fold_candidates(out_of_fold)
+    decisions, ranked, telemetry = (
+        frame.join(asked.select("record_id"), on="record_id", how="semi", maintain_order="left")
+        for frame in (decisions, ranked, scored.telemetry)
+    )
+    metrics = evaluate(decisions, asked, ranked, slice_columns(known))
     facts = training_facts(reference, records, labels, config) | {
         "metrics": metrics,
         "measured_on": "held-out entities" if measured_on == HELD_OUT else "out-of-fold entities",
@@ -270,6 +282,6 @@ def fit(
         on="record_id",
         maintain_order="left",
     )
-    manifest = write_bundle(Parts(index, encoder, ranker, calibration, policy, golden, scored.telemetry), facts, bundle)
+    manifest = write_bundle(Parts(index, encoder, ranker, calibration, policy, golden, telemetry), facts, bundle)
     tell("bundle", 1.0)
     return manifest
