@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matching.reasons import title_of
+
+if TYPE_CHECKING:
+    from matching_assets.demo import DemoResult, Example
 
 WIDTH = 100
 BANDS = ("match", "review", "no_match")
@@ -37,14 +41,37 @@ def told_metrics(metrics: Mapping[str, Any]) -> str:
     recalls = "  ".join(f"@{k} {share(metrics[f'recall@{k}'])}" for k in (1, 10, 50))
     right = f"{share(metrics['precision'])} [95 %: {share(low)} to {share(high)}]"
     wrong = f"{metrics['false_accepts']:,} ({share(metrics['false_accept_share'])})"
+    records, without, entities = (f"{metrics[key]:,}" for key in ("records", "no_match_records", "entities"))
     lines = [
-        f"{metrics['records']:,} records, {metrics['no_match_records']:,} without a match, {metrics['entities']:,} entities",
+        f"{records} records of {entities} entities, {without} without a match",
         f"  right candidate within      {recalls}",
         f"  matched automatically       {share(metrics['coverage'])}, right: {right}",
         f"  matched, but had no match   {wrong}",
         f"  calibration error           {metrics['ece']:.4f}, Brier score {metrics['brier']:.4f}",
     ]
     return "\n".join(lines + [f"  {line}" for line in _bands(metrics["bands"])])
+
+
+def told_demo(result: DemoResult) -> str:
+    """What came out of the demo, in sections."""
+    floor = f"  plain character TF-IDF      @1 {share(result.baseline['top1'])}"
+    answered = {key: result.answer[key] for key in ("decision", "reference_id", "probability")}
+    sections = {
+        "Held-out entities": [told_metrics(result.metrics), floor, told_certificate(result.certificate)],
+        "Decisions, with reasons in log-odds": [_example(example) for example in result.examples],
+        "The endpoint": [
+            f"{result.endpoint}/invocations answered in {result.latency_ms:.1f} ms",
+            f"  asked     {json.dumps(result.asked, ensure_ascii=False)}",
+            f"  answered  {json.dumps(answered)}",
+        ],
+        "The model card": [str(result.card)],
+    }
+    return "\n\n".join("\n".join([title, "-" * len(title), *parts]) for title, parts in sections.items())
+
+
+def _example(example: Example) -> str:
+    told = told_decision(example.decision, example.reference_names)
+    return f"{example.name}  ({example.why})\n{textwrap.indent(told, '  ')}"
 
 
 def told_certificate(statement: str) -> str:

@@ -1,6 +1,7 @@
 """Run the whole asset graph on the embedded sample, in this process.
 
-From raw records to a deployed endpoint: 1,837 index constituents against 7,992 SEC registrants.
+From raw records to a deployed endpoint: index constituents against SEC registrants, on ten business days. All state
+goes to MATCHING_HOME, or .matching here; `matching dev` shows it afterwards.
 
   matching demo
 """
@@ -8,12 +9,25 @@ From raw records to a deployed endpoint: 1,837 index constituents against 7,992 
 from __future__ import annotations
 
 import argparse
+import time
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """It has no options; the state folder is MATCHING_HOME or .matching here."""
+    """It has no options: the state folder is an environment variable, because everything else uses it too."""
 
 
-def run(given: argparse.Namespace) -> int:
+def run(_given: argparse.Namespace) -> int:
     """Run the graph and print what came out."""
-    raise NotImplementedError
+    from matching_assets.demo import run_demo
+    from matching_assets.progress import stages
+    from matching_assets.wording import told_demo
+    from resources.environment import state_folder
+
+    home = state_folder()
+    started = time.perf_counter()
+    with stages("demo") as progress:
+        result = run_demo(home, progress)
+    print(told_demo(result))
+    print(f"\nAll of this took {time.perf_counter() - started:.0f} s and is kept in {home}.")
+    print("Look at it in the Dagster UI:  make dev  (or: matching dev), then http://127.0.0.1:3000")
+    return 0

@@ -66,7 +66,7 @@ def read_columns(path: str, kinds: Mapping[str, pl.DataType | type[pl.DataType]]
         wrong = frame[column].cast(kind, strict=False).is_null() & frame[column].is_not_null()
         if wrong.any():
             raise InputError(f"cannot be read as {kind}", file=path, column=column, row=int(wrong.arg_max() or 0) + 1)
-    return frame.select(kinds).cast(dict(kinds))
+    return frame.select(list(kinds)).cast(dict(kinds))
 
 
 @contextmanager
