@@ -206,7 +206,13 @@ def one_record_an_entity(probability: np.ndarray, right: np.ndarray, entity: np.
     return probability[first], right[first], entity[first]
 
 
-def broken_promises(samples: int, entities: int, large_are_worse: bool = False, shown: Shown | None = None) -> float:
+def broken_promises(
+    samples: int,
+    entities: int,
+    large_are_worse: bool = False,
+    shown: Shown | None = None,
+    expected: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> float:
     """The share of samples whose granted threshold has a true precision, over all records, below the target."""
     p, right, _ = population(np.random.default_rng(99), 100_000, large_are_worse)
     order = np.argsort(-p)
@@ -214,7 +220,8 @@ def broken_promises(samples: int, entities: int, large_are_worse: bool = False, 
     broken = 0
     for seed in range(samples):
         sample = population(np.random.default_rng(seed), entities, large_are_worse)
-        threshold = certify(*(shown(*sample) if shown else sample), TARGET, CONFIDENCE, seed).threshold
+        hint = expected(sample[0]) if expected else None
+        threshold = certify(*(shown(*sample) if shown else sample), TARGET, CONFIDENCE, seed, hint).threshold
         if threshold is not None:
             broken += precision[np.searchsorted(-p[order], -threshold, side="right") - 1] < TARGET
     return broken / samples
@@ -227,6 +234,19 @@ def allowed(samples: int) -> float:
 
 def test_the_granted_threshold_keeps_its_promise_in_95_of_100_samples() -> None:
     assert broken_promises(samples=200, entities=900) <= allowed(200)
+
+
+def test_it_keeps_its_promise_whatever_the_ranker_expects() -> None:
+    for hint in (lambda p: 1 - p, np.zeros_like, lambda p: np.full_like(p, 0.5)):
+        assert broken_promises(samples=60, entities=900, expected=hint) <= allowed(60)
+
+
+def test_an_error_among_the_surest_is_forgiven_when_the_ranker_expects_few_further_down() -> None:
+    p = np.linspace(0.999, 0.9, 1_000)
+    right = np.r_[[False], np.ones(999, np.bool_)]
+    entity = np.array([f"E{i}" for i in range(1_000)])
+    assert not certify(p[:600], right[:600], entity[:600]).granted
+    assert certify(p[:600], right[:600], entity[:600], expected_error=np.full(600, 1e-4)).granted
 
 
 def test_control_a_threshold_that_takes_every_record_for_a_trial_breaks_it() -> None:
