@@ -29,6 +29,7 @@ from resources.iceberg import Part, TableHandler, overwrite, scan, when_writers_
 from resources.store import MissingError
 
 CATALOG = "matching"
+LOCAL = "file://"
 
 
 class Tables(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
@@ -97,9 +98,9 @@ class LocalTables(Tables):
     def properties(self) -> dict[str, str]:
         """See Tables."""
         folder = Path(self.warehouse).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        # Seconds that a writer waits for another one's commit, which takes milliseconds.
-        return {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db?timeout=60", "warehouse": folder.as_uri()}
+        # The timeout is how many seconds a writer waits for another one's commit, which takes milliseconds.
+        # The warehouse is not quoted as URIs are: pyiceberg would take `%20` for a name.
+        return {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db?timeout=60", "warehouse": f"{LOCAL}{folder}"}
 
 
 class GlueTables(Tables):
@@ -141,6 +142,8 @@ class TableIOManager(IcebergIOManager):
 @when_writers_meet
 def opened_catalog(properties: dict[str, str], namespace: str) -> Catalog:
     """The catalog, with its namespace."""
+    if (warehouse := properties["warehouse"]).startswith(LOCAL):
+        Path(warehouse.removeprefix(LOCAL)).mkdir(parents=True, exist_ok=True)
     catalog = load_catalog(CATALOG, **properties)
     catalog.create_namespace_if_not_exists(namespace)
     return catalog

@@ -191,6 +191,14 @@ def test_a_null_that_would_come_back_as_an_empty_list_is_refused(local: LocalTab
         local.write("decisions", frame)
 
 
+def test_all_files_lie_in_the_warehouse_whatever_its_name(tmp_path: Path) -> None:
+    warehouse = tmp_path / "a folder of Zoë, 100%"
+    LocalTables(warehouse=str(warehouse)).write("records", records(MONDAY, "a"), day(MONDAY))
+
+    assert [path.name for path in tmp_path.iterdir()] == [warehouse.name]
+    assert LocalTables(warehouse=str(warehouse)).read("records")["record_id"].to_list() == ["a"]
+
+
 def test_tables_are_listed_and_a_missing_one_says_so(tables: Tables) -> None:
     tables.write("b", pl.DataFrame({"id": ["a"]}))
     tables.write("a", pl.DataFrame({"id": ["a"]}))
