@@ -135,10 +135,8 @@ def create_app(bundle: Path, scorer: Scorer | None = None, gate: Gate | None = N
 
 
 def _load(bundle: Path) -> Scorer:
-    from matching.bundle import verify_bundle
     from matching.scoring import Scorer
 
-    verify_bundle(bundle)
     return Scorer.load(bundle)
 
 

@@ -25,16 +25,25 @@ class Reason(BaseModel):
     evidence: str | None
 
 
+class Difference(BaseModel):
+    """What the best candidate has more of than the runner-up, in log-odds."""
+
+    code: str
+    difference: float
+
+
 class Decision(BaseModel):
     """What was decided about one record. `degraded`: decided without a component that was down."""
 
     record_id: str
     reference_id: str | None = Field(description="The best candidate; null when there is none.")
-    probability: float | None = Field(description="Calibrated probability that the best candidate is the right one.")
+    probability: float = Field(description="Calibrated probability that the best candidate is the right one.")
     decision: Literal["match", "review", "no_match"]
     runner_up_id: str | None
     runner_up_probability: float | None
-    reasons: list[Reason] | None
+    reasons: list[Reason] = Field(description="Empty when they were not asked for.")
+    contrast: list[Difference] = Field(description="Against the runner-up; empty when there is none.")
+    margin: float | None = Field(description="The ranker's score in log-odds, before calibration.")
     degraded: bool
     bundle_version: str
 
