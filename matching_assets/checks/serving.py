@@ -1,0 +1,100 @@
+"""Checks on what serves and what it decides: the endpoint answers, reasons add up, the mix of decisions is as usual."""
+
+import time
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from matching.scoring import Scorer
+from matching_assets.checks.verdicts import WARN, verdict
+from matching_assets.folders import facts_in
+from matching_assets.partitions import BUSINESS_DAYS
+from resources.endpoint import Endpoint
+from resources.store import ObjectStore
+
+LARGEST_GAP = 1e-3
+"""Log-odds: contributions are sums of 32-bit floats."""
+
+SLOWEST_SECONDS = 5.0
+
+
+@dg.asset_check(
+    asset="deployed_endpoint",
+    blocking=True,
+    description="Guards that the endpoint answers, with the deployed version, and as the bundle decides in batch. "
+    "If it fails, run `rollback`; the log of the endpoint's process says why.",
+)
+def endpoint_smoke(
+    deployed_endpoint: Path, endpoint: dg.ResourceParam[Endpoint], store: dg.ResourceParam[ObjectStore]
+) -> dg.AssetCheckResult:
+    """One record of the golden set, by HTTP and in this process."""
+    facts = facts_in(deployed_endpoint)
+    bundle = store.get_folder(facts["bundle_digest"])
+    golden = pl.read_parquet(bundle / "golden.parquet").head(1).drop("reference_id", "decision")
+    expected = Scorer.load(bundle).score(golden, reasons=False).decisions.row(0, named=True)
+    record = {name: value for name, value in golden.row(0, named=True).items() if value is not None}
+    began = time.monotonic()
+    (answer,) = endpoint.invoke(facts["endpoint"], [record])
+    seconds = time.monotonic() - began
+    same = all(answer[key] == expected[key] for key in ("reference_id", "decision"))
+    right = answer["bundle_version"] == facts["bundle_version"] and same
+    how = "as" if same else "otherwise than"
+    saw = f"Version {answer['bundle_version']} answered in {1000 * seconds:.0f} ms, {how} in batch."
+    remedy = "Run `rollback`; the log of the endpoint's process says why."
+    return verdict(right and seconds <= SLOWEST_SECONDS, saw, remedy, latency_ms=1000 * seconds)
+
+
+@dg.asset_check(
+    asset="decision_reasons",
+    partitions_def=BUSINESS_DAYS,
+    blocking=True,
+    additional_ins={"match_decisions": dg.AssetIn()},
+    description="Guards that explanations are exact: the reasons of a decision add up to its margin, less one base. "
+    "If it fails, do not show the day's reasons; the explanation code and the ranker have come apart.",
+)
+def explanation_closure(decision_reasons: pl.DataFrame, match_decisions: pl.DataFrame) -> dg.AssetCheckResult:
+    """The spread of margin less contributions over the day's decisions."""
+    sums = decision_reasons.group_by("record_id").agg(pl.col("contribution").sum())
+    told = match_decisions.drop_nulls("margin").join(sums, on="record_id", how="left")
+    base = told.select(pl.col("margin") - pl.col("contribution")).to_series()
+    gap = float(base.max() - base.min()) if base.len() else 0.0
+    untold = base.null_count()
+    saw = f"Reasons of {told.height} decisions close within {gap:.1e} log-odds; {untold} decisions have none."
+    remedy = "Do not show the day's reasons; the explanation code and the ranker have come apart."
+    return verdict(gap <= LARGEST_GAP and not untold, saw, remedy, gap=gap, untold=untold)
+
+
+@dg.asset_check(
+    asset="match_decisions",
+    partitions_def=BUSINESS_DAYS,
+    blocking=True,
+    additional_ins={"clean_records": dg.AssetIn()},
+    description="Guards that every clean record of the day is decided, once. "
+    "If it fails, the platform is at fault: do not use the day's decisions, and report it.",
+)
+def every_record_decided(match_decisions: pl.DataFrame, clean_records: pl.DataFrame) -> dg.AssetCheckResult:
+    """Records in = decisions out."""
+    undecided = clean_records.join(match_decisions, on="record_id", how="anti").height
+    extra = match_decisions.height - match_decisions["record_id"].n_unique()
+    saw = f"{match_decisions.height} decisions for {clean_records.height} records; {undecided} lack one, {extra} twice."
+    remedy = "Do not use the day's decisions, and report it as a fault of the platform."
+    return verdict(undecided == 0 and extra == 0, saw, remedy, undecided=undecided, extra=extra)
+
+
+@dg.asset_check(
+    asset="match_decisions",
+    partitions_def=BUSINESS_DAYS,
+    description="Guards the review desk: the share of records without any candidate, or whose name cannot be read. "
+    "If it fails, look whether the feed changed its names (scripts, truncation), and at the day's drift report.",
+)
+def few_without_candidate(match_decisions: pl.DataFrame) -> dg.AssetCheckResult:
+    """Most records have a candidate."""
+    share = match_decisions["reference_id"].null_count() / max(match_decisions.height, 1)
+    saw = f"{share:.1%} of {match_decisions.height} records have no candidate at all."
+    return verdict(
+        share <= 0.05, saw, "Did the feed change its names? Look at the day's drift report.", WARN, share=share
+    )
+
+
+CHECKS = [endpoint_smoke, explanation_closure, every_record_decided, few_without_candidate]

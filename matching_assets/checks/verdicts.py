@@ -1,0 +1,19 @@
+"""The result of a check: passed or not, the numbers it saw, and a sentence for whoever is woken by it."""
+
+import dagster as dg
+
+from matching_assets.reporting import measured
+
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+
+def verdict(
+    passed: bool,
+    saw: str,
+    remedy: str,
+    severity: dg.AssetCheckSeverity = ERROR,
+    **numbers: float | None,
+) -> dg.AssetCheckResult:
+    """A check's result. `saw`: what was measured, in a sentence; `remedy`: what to do, told when it failed."""
+    description = saw if passed else f"{saw} {remedy}"
+    return dg.AssetCheckResult(passed=passed, severity=severity, description=description, metadata=measured(numbers))

@@ -1,0 +1,63 @@
+"""The code location: every asset, check, job, sensor and resource, put together. Nothing else imports all of it.
+
+Importing it loads no model library: a step's process starts in seconds and takes what it needs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from matching_assets.assets import (
+    embeddings,
+    explanations,
+    features,
+    governance,
+    monitoring,
+    ranking,
+    records,
+    reference,
+    serving,
+)
+from matching_assets.checks import features as feature_checks
+from matching_assets.checks import governance as governance_checks
+from matching_assets.checks import monitoring as monitoring_checks
+from matching_assets.checks import records as record_checks
+from matching_assets.checks import reference as reference_checks
+from matching_assets.checks import serving as serving_checks
+from matching_assets.jobs import JOBS
+from matching_assets.landing import Landing
+from matching_assets.settings import Training
+from resources.environment import for_environment, state_folder
+from sensors import all_sensors
+
+STAGES = [records, reference, features, embeddings, ranking, explanations, governance, serving, monitoring]
+CHECKS = [record_checks, reference_checks, feature_checks, governance_checks, serving_checks, monitoring_checks]
+
+EXECUTOR = dg.multiprocess_executor.configured(
+    {"max_concurrent": 2, "start_method": {"forkserver": {"preload_modules": ["matching_assets.definitions"]}}}
+)
+"""Steps in processes of their own, forked from one that has imported this module: 30 s become 5 for a job of six
+steps.
+"""
+
+
+def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The definitions, with the resources of the environment; `overrides` replaces some of them by key."""
+    resources = {
+        **for_environment(),
+        "landing": Landing(root=str(state_folder() / "landing")),
+        "training": Training(),
+        **(overrides or {}),
+    }
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(STAGES),
+        asset_checks=[check for module in CHECKS for check in module.CHECKS],
+        jobs=JOBS,
+        sensors=all_sensors(),
+        resources=resources,
+        executor=EXECUTOR,
+    )
+
+
+defs = build_defs()

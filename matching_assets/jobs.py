@@ -1,0 +1,68 @@
+"""The jobs: what people and sensors start.
+
+| job | what it does | started by |
+|---|---|---|
+| `daily_matching` | takes in one business day, matches, explains and watches it | a day's file landing |
+| `retrain` | everything from reference and labels to `approval`, where it ends | new labels, drift, a person |
+| `refresh_reference` | the same models on the reference as it is now, up to a new approval | a person |
+| `promote` | deploys the newest approved version | a person, or a sensor that is off by default |
+| `rollback` | deploys the champion before this one | a person |
+
+There are no schedules: a day is matched when its file lands, not when a clock strikes; and a model that is fit for its
+data is not trained again because it is Sunday.
+"""
+
+import dagster as dg
+
+from matching_assets.assets.serving import DeployConfig
+from matching_assets.partitions import BUSINESS_DAYS
+
+DAILY = (
+    "raw_records",
+    "clean_records",
+    "quarantined_records",
+    "match_decisions",
+    "scoring_telemetry",
+    "decision_reasons",
+    "drift_report",
+    "live_quality",
+)
+REFERENCE = ("raw_reference", "raw_aliases", "reference_master")
+INDEX = ("reference_embeddings", "retrieval_index")
+LEARNT = ("encoder", "candidate_pairs", "pair_features", "ranker", "decision_policy")
+JUDGED = ("evaluation", "global_explanations", "model_card", "model_package", "approval")
+
+daily_matching = dg.define_asset_job(
+    "daily_matching",
+    selection=dg.AssetSelection.assets(*DAILY),
+    partitions_def=BUSINESS_DAYS,
+    description="Take in one business day, match it with the deployed version, explain and watch the decisions.",
+    tags={"dagster/max_retries": "1"},
+)
+
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.assets("labels", *REFERENCE, *INDEX, *LEARNT, *JUDGED),
+    description="Train, measure and register a new version. Ends at its approval: nothing is deployed.",
+)
+
+refresh_reference = dg.define_asset_job(
+    "refresh_reference",
+    selection=dg.AssetSelection.assets("labels", *REFERENCE, *INDEX, *JUDGED),
+    description="Put the models that are there on the reference as it is now: no training, a new version to approve.",
+)
+
+promote = dg.define_asset_job(
+    "promote",
+    selection=dg.AssetSelection.assets("deployed_endpoint"),
+    description="Deploy the newest approved version. The one that serves stays until the new one answers.",
+)
+
+rollback = dg.define_asset_job(
+    "rollback",
+    selection=dg.AssetSelection.assets("deployed_endpoint"),
+    config=dg.RunConfig(ops={"deployed_endpoint": DeployConfig(version="previous")}),
+    description="Deploy the champion before this one, if it is still approved.",
+)
+
+JOBS = (daily_matching, retrain, refresh_reference, promote, rollback)

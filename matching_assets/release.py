@@ -1,0 +1,123 @@
+"""From a measured version to one that serves: registered, approved or rejected, deployed, rolled back.
+
+The registry says what may serve and the endpoint what does. A version is deployed before it becomes the champion, so
+that the pointer never names one that does not answer; a run that was killed in between is simply run again.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from matching.bundle import Manifest, verify_bundle
+from matching.card import build_card
+from matching.files import folder_digest
+from matching_assets.challenger import Sources, pack
+from matching_assets.folders import facts_in
+from matching_assets.gates import Gate, decide_status
+from matching_assets.owners import MODELS
+from resources.endpoint import Endpoint, EndpointState
+from resources.registry import ModelPackage, NotApprovedError, Registry
+from resources.store import MissingError, ObjectStore
+
+ENDPOINT = "matching"
+RULE = "rule"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A registered version: its bundle in the store, the bundle's manifest, and its package."""
+
+    bundle: Path
+    manifest: Manifest
+    package: ModelPackage
+
+
+def register(
+    sources: Sources, evaluation: Path, drivers: dict[str, float], store: ObjectStore, registry: Registry
+) -> Released:
+    """Pack the bundle, store it and register it. One that is registered already keeps its version and decision."""
+    digests = {name: folder_digest(folder) for name, folder in asdict(sources).items()}
+    trained_on = facts_in(sources.policy)["trained_on"]
+    with tempfile.TemporaryDirectory() as scratch:
+        manifest = pack(sources, evaluation, {**trained_on, "sources": digests}, Path(scratch) / "bundle")
+        digest = store.put_folder(Path(scratch) / "bundle")
+    measured, certificate = facts_in(evaluation), manifest.facts["certificate"]
+    card = build_card(card_facts(manifest, trained_on, measured, drivers, store.uri(digest)))
+    lineage = {"bundle_version": manifest.version, "evaluation": folder_digest(evaluation), **digests}
+    version = registry.register(digest, flat(measured), certificate, card, lineage)
+    return Released(store.get_folder(digest), manifest, registry.get(version))
+
+
+def card_facts(
+    manifest: Manifest, trained_on: dict[str, Any], measured: dict[str, Any], drivers: dict[str, float], artifact: str
+) -> dict[str, Any]:
+    """What the card is built from."""
+    counts, data, config = trained_on["counts"], trained_on["data"], trained_on["config"]
+    rows = {"reference": counts["references"], "records": counts["records"], "labels": counts["labels"]}
+    plain = {key: value for key, value in config.items() if not isinstance(value, dict)}
+    return {
+        "name": ENDPOINT,
+        "version": manifest.version,
+        "owner": MODELS,
+        "artifacts": [artifact],
+        "datasets": {name: {"rows": rows[name], "version": digest} for name, digest in data.items()},
+        "labels": {key: value for key, value in counts.items() if key.endswith(("labels", "entities"))},
+        "evaluation": measured["metrics"],
+        "evaluated_on": f"{measured['metrics']['entities']:,} held-out entities: nothing was learnt from them.",
+        "baseline": measured["baseline"],
+        "certificate": manifest.facts["certificate"],
+        "hyper_parameters": plain,
+        "seeds": {"training": config["seed"]},
+        "drivers": drivers,
+        "lock_sha256": trained_on["code"].get("lock_sha256", "unknown"),
+        "code_version": trained_on["code"].get("commit", "unknown"),
+    }
+
+
+def flat(measured: dict[str, Any]) -> dict[str, float]:
+    """The figures of an evaluation that are single numbers."""
+    return {name: value for name, value in measured["metrics"].items() if isinstance(value, int | float)}
+
+
+def decide(bundle: Path, gates: Sequence[Gate], registry: Registry) -> ModelPackage:
+    """Approve or reject the version of a bundle by its gates. A person's earlier decision on it stands."""
+    package = by_digest(registry, folder_digest(bundle))
+    if package.history[-1]["by"] not in ("registration", RULE):
+        return package
+    return registry.set_status(package.version, decide_status(list(gates)), RULE, [gate.to_json() for gate in gates])
+
+
+def by_digest(registry: Registry, digest: str) -> ModelPackage:
+    """The package of a bundle. MissingError: it was never registered."""
+    for package in registry.list():
+        if package.bundle_digest == digest:
+            return package
+    raise MissingError(f"no version is registered for bundle {digest}: materialise model_package first")
+
+
+def newest_approved(registry: Registry) -> ModelPackage:
+    """The newest version that may serve. NotApprovedError says why the newest of all may not."""
+    packages = registry.list()
+    approved = [package for package in packages if package.status == "Approved"]
+    if approved:
+        return approved[-1]
+    why = "no version is registered: run `retrain`"
+    if packages:
+        failed = [gate["sentence"] for gate in packages[-1].history[-1]["gates"] if not gate["passed"]]
+        why = f"version {packages[-1].version} is {packages[-1].status}. {' '.join(failed)}"
+    raise NotApprovedError(f"nothing to deploy: {why}")
+
+
+def deploy(package: ModelPackage, store: ObjectStore, endpoint: Endpoint) -> tuple[EndpointState, Manifest]:
+    """Serve an approved version once its bundle is verified.
+
+    NotApprovedError, BundleError, EndpointError: the version before serves on.
+    """
+    if package.status != "Approved":
+        raise NotApprovedError(f"version {package.version} is {package.status}: only an approved version is deployed")
+    bundle = store.get_folder(package.bundle_digest)
+    manifest = verify_bundle(bundle)
+    lineage = {"registry_version": str(package.version), **package.lineage}
+    return endpoint.deploy(ENDPOINT, bundle, manifest.version, lineage), manifest

@@ -1,0 +1,29 @@
+"""What a training run may be told: one place for all of its stages, shown and changed in the UI's launchpad."""
+
+import dagster as dg
+from pydantic import Field
+
+from matching.retrieval.encoder import EncoderConfig
+from matching.training import FitConfig
+
+
+class Training(dg.ConfigurableResource):
+    """The settings that all training assets share, so that they cannot differ between stages."""
+
+    target_precision: float = Field(0.99, description="What automatic matches have to be right by.")
+    confidence: float = Field(0.95, description="How sure the certificate is of it.")
+    seed: int = Field(7, description="Decides every draw and every split. The same seed and data give the same bytes.")
+    top_k: int = Field(50, description="Candidates that retrieval returns for a record.")
+    holdout_share: float = Field(0.2, description="Share of the entities that are only measured on.")
+    encoder_steps: int = Field(240, description="Training batches of the encoder.")
+
+    def fit_config(self) -> FitConfig:
+        """As the domain takes it."""
+        return FitConfig(
+            target_precision=self.target_precision,
+            confidence=self.confidence,
+            seed=self.seed,
+            top_k=self.top_k,
+            holdout_share=self.holdout_share,
+            encoder=EncoderConfig(steps=self.encoder_steps, seed=self.seed),
+        )
