@@ -84,7 +84,7 @@ def test_an_alarm_names_the_worst_column_and_its_number(bounds):
     worst = report.columns.row(0, named=True)
     assert worst["column"] == "f_name"
     assert (
-        f"f_name (features) is {worst['effect']:.2f} from the reference, bound {worst['bound']:.2f}" in report.sentence
+        f"f_name (features) is {worst['effect']:.2f} from the reference (bound {worst['bound']:.2f}" in report.sentence
     )
     assert report.rows == 1000
 
