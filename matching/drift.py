@@ -178,7 +178,8 @@ def _sentence(status: str, columns: pl.DataFrame) -> str:
         return f"{name} ({group}) cannot be compared: the window lacks the column or its values."
     numbers = (
         f"{name} ({group}) is {worst['effect']:.2f} from the reference"
-        f" (bound {worst['bound']:.2f}, adjusted p {worst['adjusted_p']:.2g}): {worst['reference']} then, {worst['current']} now"
+        f" (bound {worst['bound']:.2f}, adjusted p {worst['adjusted_p']:.2g}):"
+        f" {worst['reference']} then, {worst['current']} now"
     )
     if status == OK:
         return f"No column has drifted; the farthest, {numbers}."
