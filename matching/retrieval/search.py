@@ -11,6 +11,8 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from matching.retrieval.encoder import LANES
+
 
 @nb.njit(cache=True)
 def sift_down(values: Any, items: Any, size: int) -> None:
@@ -55,11 +57,11 @@ def keep_best(value: float, item: int, values: Any, items: Any, size: int, limit
 
 @nb.njit(cache=True)
 def int8_dot(left: Any, right: Any) -> int:
-    """Exact dot product of two int8 vectors."""
+    """Exact dot product of two int8 vectors of LANES numbers. The fixed length is what makes it vector code."""
     total = np.int32(0)
-    for d in range(len(left)):
-        total += np.int32(left[d]) * np.int32(right[d])
-    return int(total)
+    for d in range(LANES):
+        total = np.int32(total + np.int32(np.int16(left[d]) * np.int16(right[d])))
+    return total  # type: ignore[return-value]
 
 
 @nb.njit(cache=True, parallel=True)
@@ -72,7 +74,7 @@ def search(
     variant_norm: Any,  # float32 [variants]
     variant_reference: Any,  # int32 [variants]
     references: int,
-    query_codes: Any,  # int8 [queries, dim]; dim 0 switches the embedding channel off
+    query_codes: Any,  # int8 [queries, dim], dim LANES; 0 switches the embedding channel off
     query_scale: Any,  # float32 [queries]
     codes: Any,  # int8 [variants, dim]
     scale: Any,  # float32 [variants]
@@ -137,7 +139,8 @@ def search(
                 size = 0
                 for v in range(variants):
                     similarity = np.float32(int8_dot(query_codes[q], codes[v])) * scale[v]
-                    size = keep_best(similarity, v, values, items, size, embedding_k)
+                    if size < embedding_k or similarity >= values[0]:
+                        size = keep_best(similarity, v, values, items, size, embedding_k)
                 for i in range(size):
                     fresh = True
                     for j in range(chosen):
