@@ -32,8 +32,10 @@ def accuracy(outcomes: Sequence[Outcome]) -> str:
     """One row a task: what the certified threshold reached, beside TF-IDF in the same run."""
     lines = [
         "## Accuracy on held-out entities\n",
-        "| task | records (no match) | precision of auto-match [95 %] | coverage | no-match accepted | top-1 "
-        "| TF-IDF top-1 | recall@50 | TF-IDF recall@50 | best F1 | ECE |",
+        (
+            "| task | records (no match) | precision of auto-match [95 %] | coverage | no-match accepted | top-1 "
+            "| TF-IDF top-1 | recall@50 | TF-IDF recall@50 | best F1 | ECE |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for o in outcomes:
