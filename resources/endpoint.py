@@ -324,4 +324,4 @@ def _named(name: str, content: Json) -> str:
 
 
 def _alive(state: Json) -> bool:
-    return (ping(state["url"]) or {}).get("bundle_version") == state["version"]
+    return bool((ping(state["url"]) or {}).get("bundle_version") == state["version"])

@@ -45,7 +45,7 @@ def is_running(started: Started) -> bool:
     """Whether the process is there and has not ended."""
     try:
         process = psutil.Process(started.pid)
-        return process.create_time() == started.created and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.create_time() == started.created and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run_killed_at_every_step(action: Callable[[], object], check: Callable[[], object]) -> int:
-    """Run `action` in a forked process that is killed (SIGKILL) at its first file operation, at its second, and so on.
+    """Run `action` in a forked process that is killed (SIGKILL) after its first file operation; after its second; ...
 
     `check` is called after each kill, and after the run that got through. Returns how many were killed.
     """
@@ -77,24 +77,30 @@ def run_killed_at_every_step(action: Callable[[], object], check: Callable[[], o
             _die_at_operation(step)
             try:
                 action()
-            finally:
                 os._exit(0)
+            finally:
+                os._exit(1)
         _, status = os.waitpid(child, 0)
         check()
         if not os.WIFSIGNALED(status):
+            assert status == 0
             return step - 1
     raise AssertionError
 
 
+ON_FILES = {"open", "write", "truncate", "flush", "fsync", "sendfile", "close", "__exit__"}
+ON_FOLDERS = {"mkdir", "rmdir", "rename", "replace", "unlink", "remove", "chmod"}
+
+
 def _die_at_operation(step: int) -> None:
-    """Kill this process right before its `step`-th file operation, as Python's audit events report them."""
+    """Kill this process right after its `step`-th file operation, as Python's profiler sees them."""
     seen = itertools.count(1)
 
-    def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if (event == "open" or event.startswith(("os.", "shutil."))) and next(seen) == step:
+    def watch(frame: object, event: str, called: object) -> None:
+        if event == "c_return" and getattr(called, "__name__", "") in ON_FILES | ON_FOLDERS and next(seen) == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.addaudithook(watch)
+    sys.setprofile(watch)
 
 
 @pytest.fixture

@@ -264,6 +264,7 @@ for number in range({first}, 9, 2):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_write_the_same_tables_at_once_all_succeed(
     tmp_path: Path, local: LocalTables, processes: Callable[..., list[int]]
 ) -> None:
