@@ -48,7 +48,7 @@ extra = UV_INDEX="$(call pip,extra-index-url)" UV_INDEX_STRATEGY=unsafe-best-mat
 	for python in $(BIN)/python $(PYTHON) none; do $$python -c "$$fits" 2>/dev/null && break; done; \
 	if [ $$python = none ]; then echo "No Python 3.11 to 3.13 here. Name one: make PYTHON=/path/to/python" >&2; exit 1; fi; \
 	$(BIN)/pip --version >/dev/null 2>&1 || $$python -m venv --clear .venv
-	@echo "Installing what requirements.lock names into .venv: some 20 s with a warm cache, two minutes without"
+	@echo "Installing what requirements.lock names into .venv: some 20 s, or a minute when it is not in the cache"
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV)
 	@$(extra) $(uv) install --quiet --requirement requirements.lock --editable '.[aws,dev]'
 	@touch $@
