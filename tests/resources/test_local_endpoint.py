@@ -26,6 +26,9 @@ def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalE
     endpoint = LocalEndpoint(root=str(tmp_path / "endpoint"), module="standin_runtime", deadline_seconds=30)
     yield endpoint
     endpoint.delete(NAME)
+    for child in psutil.Process().children():  # what a defect would leave behind
+        if child.is_running() and any(str(tmp_path) in word for word in child.cmdline()):
+            child.kill()
 
 
 @pytest.fixture
