@@ -16,7 +16,7 @@ from matching.names import ParsedName
 
 LEAST_LEAD = 0.05  # log-odds: a smaller lead over the runner-up is no difference that anybody could explain
 # What a parsed name must not have for its record to be matched without a person.
-BARRING_FLAGS = ("empty", "untransliterated", "mixed_script", "hidden_characters")
+BARRING_FLAGS = ("empty", "overlong", "untransliterated", "mixed_script", "hidden_characters")
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,5 @@ def is_ambiguous(ranked: Ranked) -> NDArray[np.bool_]:
 
 
 def is_unreadable(names: Sequence[ParsedName]) -> NDArray[np.bool_]:
-    """Whether a name is empty, in an unknown script, or dressed up with look-alike or hidden characters. bool [n]."""
+    """Whether a name has any of BARRING_FLAGS: then it cannot be compared as a whole, or not safely. bool [n]."""
     return np.array([any(f in BARRING_FLAGS for f in n.flags) for n in names], np.bool_)

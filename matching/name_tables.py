@@ -50,10 +50,13 @@ MAY_BE_INSTRUMENT = re.compile(
 HOLDING = re.compile(
     r"(?<=\S)[\s,(]+(?:inh\.?|nam\.?|o\.\s?n\.?|port\.?|nach\.?|regd?\.?|registered|bearer|publ|\(publ\)|s\.?t\.?|na|on|pn|pna|pnb|nm|n[12]|unt|jun|konv|ac\.?|port\.?|-?\s?nvdr\s?-?\.?|dep\.?|wi|w/i|when[\s-]issued|new|tbk)\)?\.?\s*$"
 )
-BRACKETED_STATE = re.compile(r"\s*[/\\(](?:[a-z]{2}|[a-z]{4}|new|old|fi|adr|can|bhd)[/\\)]\s*$")
+# EDGAR's suffixes: a state or a kind of filer (`/DE/`, `/NEW/`, `/ADV`), often without the closing slash.
+BRACKETED_STATE = re.compile(
+    r"\s*[/\\(](?:[a-z]{2}|[a-z]{4}|new|old|adr|can|bhd|del|adv)[/\\)]\s*$|(?<=\S)\s*/\s?(?:[a-z]{2}|new|old|adr|can|del|adv)\s*$"
+)
 LEADING_THE = re.compile(r"^\s*the\s+|[\s,]*\(?\bthe\)?\s*$")
 SHARE_CLASS = re.compile(
-    r"(?:\b(?:class|cl|ser(?:ies)?|kl)\b\.?\s*-?|(?<=inc)-(?:cl(?:ass)?\s?)?|(?<=corp)-(?:cl(?:ass)?\s?)?|(?<=ltd)-(?:cl(?:ass)?\s?)?|(?<=co)-(?:cl(?:ass)?\s?)?|(?<=plc)-(?:cl(?:ass)?\s?)?|\s-\s?)([a-h])\b(?!\w)\s*"
+    r"(?:\b(?:class|cl|ser(?:ies)?|kl)\b\.?\s*-?|(?<=inc)-(?:cl(?:ass)?\s?)?|(?<=corp)-(?:cl(?:ass)?\s?)?|(?<=ltd)-(?:cl(?:ass)?\s?)?|(?<=co)-(?:cl(?:ass)?\s?)?|(?<=plc)-(?:cl(?:ass)?\s?)?|\s-\s?)([a-h])\b(?!\w)\)?\s*"
 )
 TRAILING_CLASS = re.compile(r"(?<=[\w.]{2})\s+([a-d])\s*$")
 
@@ -142,6 +145,8 @@ FORM_ALIASES = {
     "company": "co",
     "cos": "co",
     "companies": "co",
+    "public co ltd": "pcl",  # Thailand
+    "kk": "kk",  # Japan
 }
 # Forms that stand in front of the name.
 PREFIX_FORMS = frozenset(

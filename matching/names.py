@@ -37,7 +37,7 @@ from matching.name_tables import (
 MAX_TOKENS = 16
 FEED_WIDTHS = range(28, 33)  # feeds cut names at 30 or 31 characters: at this length the last word may be a fragment
 _SEPARATOR = re.compile(r"[^a-z0-9]+")
-_INITIALS = re.compile(r"\b(?:[a-z]\.\s?){2,}[a-z]?\b\.?|\b[a-z](?:\s[a-z]){2,}\b")
+_INITIALS = re.compile(r"\b(?:[a-z]\.\s?){2,}(?:[a-z]\b)?\.?|\b[a-z](?:\s[a-z]){2,}\b")
 _WORD = re.compile(r"\w+")
 
 
@@ -46,8 +46,10 @@ class ParsedName:
     """A name in its parts.
 
     tokens: lower-case ASCII words without legal form and line noise, at most MAX_TOKENS of them.
-    flags: `empty`, `truncated` (may have been cut by a feed), `mixed_script` (one word with letters of two scripts),
-    `hidden_characters`, `untransliterated` (a script that could not be read), `instrument:<kind>`.
+    line_noise: what was taken off, in words; also what stands after the last token that fits.
+    flags: `empty`, `truncated` (may have been cut by a feed), `overlong` (more than MAX_TOKENS words), `mixed_script`
+    (one word with letters of two scripts), `hidden_characters`, `untransliterated` (no letter that could be read),
+    `instrument:<kind>`.
     """
 
     raw: str
@@ -71,13 +73,16 @@ def parse_name(raw: str | None) -> ParsedName:
     truncated = len((raw or "").strip()) in FEED_WIDTHS
     text, share_class = _cut_line_noise(text, noise, flags)
     tokens, legal_form = _split(text, truncated, noise)
-    if not tokens and noise:  # the whole name looked like noise (`Units`): then it is the name
-        tokens, noise = tuple(_SEPARATOR.sub(" ", _latin(raw or "", [])).split())[:MAX_TOKENS], []
+    if not tokens:  # the whole name looked like noise (`Units`, `The`): then it is the name
+        tokens, noise, share_class = tuple(_SEPARATOR.sub(" ", _latin(raw or "", [])).split()), [], ""
+    if len(tokens) > MAX_TOKENS:
+        flags.append("overlong")
+        noise.append(" ".join(tokens[MAX_TOKENS:]))
     if truncated:
         flags.append("truncated")
     if not tokens:
         flags.append("empty" if not (raw or "").strip() else "untransliterated")
-    return ParsedName(raw or "", tokens, legal_form, share_class, tuple(noise), tuple(flags))
+    return ParsedName(raw or "", tokens[:MAX_TOKENS], legal_form, share_class, tuple(noise), tuple(flags))
 
 
 def _latin(raw: str, flags: list[str]) -> str:
@@ -135,7 +140,7 @@ def _cut_line_noise(text: str, noise: list[str], flags: list[str]) -> tuple[str,
             share_class = share_class or (named.group(1) if named else "")
             noise.append(cut.strip(" ,-()"))
             flags.append(f"instrument:{kind}")
-            text = text[: found.start()].rstrip(" -,(")
+            text = text[: found.start()].rstrip(" -,(/")
     text = PAR_VALUE_CUT.sub(keep, text)
     for _ in range(4):
         before = text
@@ -148,8 +153,8 @@ def _cut_line_noise(text: str, noise: list[str], flags: list[str]) -> tuple[str,
         named = pattern.search(text)
         if named and text[: named.start()].strip() and not text[named.end() :].strip():
             share_class = share_class or named.group(1)
-            noise.append(named.group().strip(" -"))
-            text = text[: named.start()]
+            noise.append(named.group().strip(" -)"))
+            text = text[: named.start()].rstrip(" -,(")
     return text, share_class
 
 
@@ -163,6 +168,9 @@ def _split(text: str, truncated: bool, noise: list[str]) -> tuple[tuple[str, ...
     if truncated and len(words) > 2 and legal_form_of(words[-2]) and any(c.startswith(words[-1]) for c in CUT_LINES):
         noise.append(words.pop())
     while len(words) > 1:
+        if words[-1] in STOP_TOKENS and not truncated:  # a cut name may go on after it: `FIRST TRUST COMPANY OF`
+            words.pop()
+            continue
         for width in (5, 4, 3, 2, 1):
             if width < len(words) and words[-width] not in ROMAN and (form := legal_form_of(" ".join(words[-width:]))):
                 forms.insert(0, form)
@@ -178,8 +186,9 @@ def _split(text: str, truncated: bool, noise: list[str]) -> tuple[tuple[str, ...
         forms.append(words.pop(0))
     while len(words) > 1 and words[-1] in STOP_TOKENS:
         words.pop()
-    kept = [w for w in words if w not in STOP_TOKENS] or words
-    return tuple(canonical_token(w) for w in kept[:MAX_TOKENS]), " ".join(forms)
+    # A single letter in front is no `and`: E.ON.
+    kept = [w for i, w in enumerate(words) if w not in STOP_TOKENS or (i == 0 and len(w) == 1)] or words
+    return tuple(canonical_token(w) for w in kept), " ".join(forms)
 
 
 @lru_cache(maxsize=65536)
@@ -187,14 +196,18 @@ def legal_form_of(words: str) -> str:
     """The normalised legal form when `words` is one and nothing else (`company limited` -> `coltd`), else empty."""
     from rigour.names.org_types import extract_org_types
 
-    if words in FORM_ALIASES:
-        return FORM_ALIASES[words]
-    found = extract_org_types(words)
-    if len(found) == 1 and found[0][0] == words:
-        return str(found[0][1])
-    dotted = "".join(words.split()) if all(len(w) == 1 for w in words.split()) else ""
-    found = extract_org_types(dotted) if dotted else []
-    return str(found[0][1]) if len(found) == 1 and found[0][0] == dotted else ""
+    parts = words.split()
+    # As it stands, with its words shortened (`company limited` = `co ltd`), and with its letters together (`s a`).
+    writings = [words, " ".join(FORM_ALIASES.get(w, w) for w in parts)]
+    if all(len(w) == 1 for w in parts):
+        writings.append("".join(parts))
+    for writing in writings:
+        if writing in FORM_ALIASES:
+            return FORM_ALIASES[writing]
+        found = extract_org_types(writing)
+        if len(found) == 1 and found[0][0] == writing:
+            return str(found[0][1])
+    return ""
 
 
 def _cut_form(word: str) -> str:
