@@ -17,24 +17,16 @@ import dagster as dg
 from matching_assets.assets.serving import DeployConfig
 from matching_assets.partitions import BUSINESS_DAYS
 
-DAILY = (
-    "raw_records",
-    "clean_records",
-    "quarantined_records",
-    "match_decisions",
-    "scoring_telemetry",
-    "decision_reasons",
-    "drift_report",
-    "live_quality",
-)
+INTAKE = ("raw_records", "clean_records", "quarantined_records")
+MATCHING = ("match_decisions", "scoring_telemetry", "decision_reasons", "drift_report", "live_quality")
 REFERENCE = ("raw_reference", "raw_aliases", "reference_master")
 INDEX = ("reference_embeddings", "retrieval_index")
-LEARNT = ("encoder", "candidate_pairs", "pair_features", "ranker", "decision_policy")
-JUDGED = ("evaluation", "global_explanations", "model_card", "model_package", "approval")
+LEARNT = ("encoder", "candidate_pairs", "pair_features", "ranker", "decision_policy", "global_explanations")
+JUDGED = ("evaluation", "model_package", "model_card", "approval")
 
 daily_matching = dg.define_asset_job(
     "daily_matching",
-    selection=dg.AssetSelection.assets(*DAILY),
+    selection=dg.AssetSelection.assets(*INTAKE, *MATCHING),
     partitions_def=BUSINESS_DAYS,
     description="Take in one business day, match it with the deployed version, explain and watch the decisions.",
     tags={"dagster/max_retries": "1"},

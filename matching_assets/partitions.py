@@ -15,6 +15,8 @@ import warnings
 import dagster as dg
 import polars as pl
 
+from matching_assets.landing import DAY
+
 FIRST_DAY = os.environ.get("MATCHING_FIRST_DAY", "2026-01-05")
 
 # Partitions of checks are a preview in this version of Dagster, which it says for each check and in each process.
@@ -37,7 +39,7 @@ def window_of(days: int) -> dg.TimeWindowPartitionMapping:
 
 def newest_of_each(records: pl.LazyFrame) -> pl.DataFrame:
     """All records of all days, in the order of arrival and without it: of one that came more than once, the newest."""
-    return records.collect().unique("record_id", keep="last", maintain_order=True).drop("day")
+    return records.collect().unique("record_id", keep="last", maintain_order=True).drop(DAY)
 
 
 def labelled(records: pl.LazyFrame, labels: pl.DataFrame) -> pl.DataFrame:
