@@ -9,6 +9,7 @@ goes to MATCHING_HOME, or .matching here; `matching dev` shows it afterwards.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 
 
@@ -17,7 +18,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_given: argparse.Namespace) -> int:
-    """Run the graph and print what came out."""
+    """Run the graph and print what came out; a check that stops it is told in a line, because the UI has the rest."""
+    import dagster as dg
+
     from matching_assets.demo import run_demo
     from matching_assets.progress import stages
     from matching_assets.wording import told_demo
@@ -25,8 +28,13 @@ def run(_given: argparse.Namespace) -> int:
 
     home = state_folder()
     started = time.perf_counter()
-    with stages("demo") as progress:
-        result = run_demo(home, progress)
+    try:
+        with stages("demo") as progress:
+            result = run_demo(home, progress)
+    except dg.DagsterError as problem:
+        reason = " ".join(str(problem).split())
+        print(f"matching: the demo was stopped: {reason}. `matching dev` shows the run.", file=sys.stderr)
+        return 1
     print(told_demo(result))
     print(f"\nAll of this took {time.perf_counter() - started:.0f} s and is kept in {home}.")
     print("Look at it in the Dagster UI:  make dev  (or: matching dev), then http://127.0.0.1:3000")
