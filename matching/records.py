@@ -45,7 +45,8 @@ class InputError(ValueError):
 def read_table(path: str | Path) -> pl.DataFrame:
     """Read a CSV or Parquet file. Ids, names and attributes are always text, so that `007` stays `007`.
 
-    Raises InputError when the file is missing, of another kind, or cannot be parsed.
+    What cannot be text (lists, structs, bytes) stays as it is, for the guardrails to refuse. Raises InputError when the
+    file is missing, of another kind, cannot be parsed, or has a column twice.
     """
     name = str(path)
     remote = "://" in name
@@ -60,7 +61,14 @@ def read_table(path: str | Path) -> pl.DataFrame:
             raise InputError("not a .csv or .parquet file", file=name, remedy="Convert it to one of the two.")
     except (pl.exceptions.PolarsError, OSError) as problem:
         raise InputError(f"cannot be read: {problem}", file=name, remedy="Is it UTF-8 and complete?") from problem
-    return frame.with_columns(pl.col(c).cast(pl.String) for c in TEXT if c in frame.columns)
+    for column in frame.columns:  # polars renames the second `name` of a CSV file to `name_duplicated_0`
+        if "_duplicated_" in column and (own := column.rpartition("_duplicated_")[0]) in frame.columns:
+            raise InputError("the column stands there twice", file=name, column=own, remedy="Rename or remove one.")
+    return frame.with_columns(
+        pl.col(c).cast(pl.String)
+        for c, kind in frame.schema.items()
+        if c in TEXT and not kind.is_nested() and kind not in (pl.Binary, pl.Object)
+    )
 
 
 def write_table(frame: pl.DataFrame, path: str | Path) -> None:
