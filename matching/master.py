@@ -12,6 +12,9 @@ from matching.names import parse_name
 from matching.records import ATTRIBUTES, IDENTIFIERS, InputError
 
 
+COMPUTED = ("core_name", "legal_form", "share_class", "aliases", "alias_dates", "namesakes", "merged_ids")
+
+
 def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None = None) -> pl.DataFrame:
     """Build the master from guarded frames.
 
@@ -21,10 +24,12 @@ def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None
 
     Returns reference_id, name, core_name, legal_form, share_class, aliases (list), alias_dates (list), namesakes (how
     many other rows have the same core name), merged_ids (list), then the attributes, identifiers and other columns as
-    delivered, sorted by reference_id. Raises InputError when the reference has no rows.
+    delivered, sorted by reference_id. A delivered column of the name of a computed one becomes `own_<name>`. Raises
+    InputError when the reference has no rows.
     """
     if reference.is_empty():
         raise InputError("the reference has no rows", remedy="Deliver at least one row.")
+    reference = reference.rename({c: f"own_{c}" for c in COMPUTED if c in reference.columns})
     same = [c for c in ("name", *ATTRIBUTES, *IDENTIFIERS) if c in reference.columns]
     merged = (
         reference.sort("reference_id")
@@ -45,17 +50,7 @@ def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None
         share_class=pl.Series([p.share_class for p in parsed], dtype=pl.String),
     ).with_columns(namesakes=pl.len().over("core_name").cast(pl.Int32) - 1)
     merged = _with_aliases(merged, aliases)
-    first = [
-        "reference_id",
-        "name",
-        "core_name",
-        "legal_form",
-        "share_class",
-        "aliases",
-        "alias_dates",
-        "namesakes",
-        "merged_ids",
-    ]
+    first = ["reference_id", "name", *COMPUTED]
     return merged.select(first + [c for c in merged.columns if c not in first])
 
 
@@ -91,11 +86,21 @@ def _with_aliases(master: pl.DataFrame, aliases: pl.DataFrame | None) -> pl.Data
     return master.join(grouped, on="reference_id", how="left", maintain_order="left").with_columns(filled)
 
 
+def with_surviving_ids(labels: pl.DataFrame, master: pl.DataFrame) -> pl.DataFrame:
+    """Labels (`reference_id`, optional `same_name_alternatives`) with merged ids replaced by the id that stayed."""
+    merged = master.select("merged_ids", stayed="reference_id").explode("merged_ids").drop_nulls()
+    stayed = dict(merged.iter_rows())
+    return labels.with_columns(
+        pl.col("reference_id").replace(stayed),
+        pl.col("^same_name_alternatives$").list.eval(pl.element().replace(stayed)),
+    )
+
+
 @lru_cache(maxsize=262144)
 def comparable(attribute: str, value: str | None) -> str | None:
     """The form in which two values of an attribute are compared, or None where there is nothing to compare.
 
-    Countries become ISO 3166 codes (`rigour`), websites their registered host, everything else lower-case ASCII words.
+    Countries become ISO 3166 codes (`rigour`), websites their host, everything else lower-case ASCII words.
     """
     text = (value or "").strip()
     if not text:
@@ -103,12 +108,19 @@ def comparable(attribute: str, value: str | None) -> str | None:
     if attribute == "country":
         return _country(text)
     if attribute == "website":
-        host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
-        return host.removeprefix("www.") or None
+        return _host(text)
     from rigour.text.translit import ascii_text
 
     words = "".join(c if c.isalnum() else " " for c in str(ascii_text(text)).lower()).split()
     return " ".join(words) or None
+
+
+def _host(text: str) -> str | None:
+    try:
+        host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
+    except ValueError:  # no address: `http://[`
+        return None
+    return host.removeprefix("www.") or None
 
 
 def _country(text: str) -> str:

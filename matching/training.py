@@ -19,7 +19,7 @@ from matching.bundle import Manifest, Parts, write_bundle
 from matching.calibration import Calibration
 from matching.decision import is_ambiguous, is_unreadable, rank
 from matching.features import FEATURE_NAMES, pair_features, retrieve
-from matching.master import build_reference_master
+from matching.master import build_reference_master, with_surviving_ids
 from matching.names import parse_name
 from matching.policy import Certificate, Policy, certify, may_be_matched, review_floor
 from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
@@ -244,6 +244,7 @@ def fit(
     tell = progress or _silent
     tell("reference", 0.0)
     master = build_reference_master(reference, aliases)
+    labels = with_surviving_ids(labels, master)
     known = records.join(labels.select("record_id"), on="record_id", how="semi", maintain_order="left")
     encoder = train_encoder(master, known, labels, config, lambda share: tell("encoder", share))
     tell("index", 0.0)
