@@ -20,7 +20,6 @@ UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-IN_VAIN = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 def newest(instance: dg.DagsterInstance, asset: str, day: str | None = None) -> dg.EventLogRecord | None:
@@ -43,11 +42,7 @@ def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
 
 
 def last_retrain(instance: dg.DagsterInstance, reason: str) -> float | None:
-    """When the newest `retrain` run for `reason` that did not fail was started, in epoch seconds."""
-    wanted = dg.RunsFilter(
-        job_name=retrain.name,
-        tags={REASON_TAG: reason},
-        statuses=[status for status in dg.DagsterRunStatus if status not in IN_VAIN],
-    )
+    """When the newest `retrain` run for `reason` was asked for, in epoch seconds, however it ended."""
+    wanted = dg.RunsFilter(job_name=retrain.name, tags={REASON_TAG: reason})
     records = instance.get_run_records(wanted, limit=1)
     return records[0].create_timestamp.timestamp() if records else None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from matching_assets.jobs import daily_matching
+from matching_assets.jobs import INTAKE, daily_matching
 from matching_assets.landing import Landing
 from matching_assets.partitions import BUSINESS_DAYS
 from resources.alerts import Alerts
@@ -15,8 +15,6 @@ from sensors import cursor, history
 from sensors.landing import look
 from sensors.reporting import tell_of_files
 from sensors.rules.records import Day, Request, day_of, decide, mark
-
-INTAKE = ("raw_records", "clean_records", "quarantined_records")
 
 
 def _known(instance: dg.DagsterInstance, days: set[str]) -> dict[str, Day]:

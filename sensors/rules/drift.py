@@ -2,7 +2,8 @@
 
 One alarm in three is what chance brings. An UNKNOWN window (too few records) has no verdict: it counts neither as an
 alarm nor as a window that was fine, and it takes no place among the three. Windows that an earlier retraining for
-drift answered do not count again.
+drift answered do not count again. However that one ended: what failed, or was rejected, needs a person and not another
+try on the same data.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def judged(windows: Iterable[Window]) -> list[Window]:
 def decide(windows: Sequence[Window], last_retrain: float | None, retraining: bool, now: float) -> Decision:
     """Decide whether to retrain for drift.
 
-    `windows`: the newest report of each day. `last_retrain`: when the last retraining for drift that did not fail was
-    started (epoch seconds). `retraining`: any `retrain` run is queued or running.
+    `windows`: the newest report of each day. `last_retrain`: when the last retraining for drift was asked for (epoch
+    seconds). `retraining`: any `retrain` run is queued or running.
     """
     recent = judged(windows)
     alarms = [w for w in recent if w.status == "ALARM" and (last_retrain is None or w.reported_at > last_retrain)]

@@ -7,9 +7,10 @@ import dagster as dg
 import pytest
 
 from matching.files import file_digest
+from matching_assets.jobs import INTAKE
 from matching_assets.landing import Landing
 from resources.alerts import LocalAlerts
-from sensors.records import INTAKE, records_arrival
+from sensors.records import records_arrival
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 A, B = "record_id,name\n1,IBM\n", "record_id,name\n1,IBM Corp\n"
