@@ -24,13 +24,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Become `dg dev`. Raises InputError when it is not installed."""
     from matching.records import InputError
-    from matching_assets.instance import CHECKOUT, prepare_instance
-    from resources.environment import state_folder
 
     dg = Path(sys.executable).with_name("dg")
     if not dg.is_file():
         raise InputError("dg is not installed", file=str(dg), remedy="Run `make setup`.")
     require_free("127.0.0.1", given.port)
+
+    from matching_assets.instance import CHECKOUT, prepare_instance
+    from resources.environment import state_folder
+
     home = state_folder()
     # Dagster warns of a dagster.yaml that it does not use, such as the checkout's when started there.
     os.chdir(prepare_instance(home))
