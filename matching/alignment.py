@@ -144,14 +144,15 @@ def joined(
     whole: Any, whole_chars: Any, whole_starts: Any, parts: Any, part_chars: Any, part_starts: Any,
     whole_match: Any, whole_kind: Any, whole_similarity: Any, part_match: Any, part_kind: Any, part_similarity: Any,
 ) -> None:  # fmt: skip
-    """Explain a left-over word as several neighbouring words written as one, or as their initials."""
+    """Explain a word as several neighbouring words written as one, or a left-over one as their initials.
+
+    All letters of a word explain it better than an abbreviation (`north` for `northwest`) or a spelling does.
+    """
     for i in range(len(whole)):
-        if whole_kind[i] == EXACT or whole_kind[i] == ABBREVIATION:
+        if whole_kind[i] == EXACT:
             continue
         word = whole_chars[whole_starts[whole[i]] : whole_starts[whole[i] + 1]]
         for first in range(len(parts)):
-            if part_kind[first] == EXACT and len(parts) > 1 and whole_kind[i] == SPELLING:
-                continue
             at, last = 0, first
             while last < len(parts) and at < len(word) and (part_match[last] < 0 or part_match[last] == i):
                 part = part_chars[part_starts[parts[last]] : part_starts[parts[last] + 1]]
@@ -164,7 +165,11 @@ def joined(
                     break
                 at += len(part)
                 last += 1
-            if at >= len(word) and last - first >= 2:
+            complete = at == len(word) or (at > len(word) and whole_kind[i] != ABBREVIATION)
+            if complete and last - first >= 2:
+                if whole_match[i] >= 0:
+                    former = whole_match[i]
+                    part_match[former], part_kind[former], part_similarity[former] = -1, NONE, 0.0
                 whole_match[i], whole_kind[i], whole_similarity[i] = first, JOINED, 0.95
                 for p in range(first, last):
                     part_match[p], part_kind[p], part_similarity[p] = i, JOINED, 0.95
