@@ -11,7 +11,6 @@ from matching.identifiers import canonical_identifier
 from matching.names import parse_name
 from matching.records import ATTRIBUTES, IDENTIFIERS, InputError
 
-
 COMPUTED = ("core_name", "legal_form", "share_class", "aliases", "alias_dates", "namesakes", "merged_ids")
 
 

@@ -91,7 +91,7 @@ def test_lists_become_json_in_csv(tmp_path: Path) -> None:
 
 
 def test_a_table_is_not_written_under_another_suffix(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not a .csv or .parquet file"):
+    with pytest.raises(InputError, match=r"not a \.csv or \.parquet file"):
         write_table(frame(), tmp_path / "r.txt")
     assert list(tmp_path.iterdir()) == []
 
