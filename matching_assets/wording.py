@@ -37,15 +37,17 @@ def told_decision(decision: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 def told_metrics(metrics: Mapping[str, Any]) -> str:
     """What `matching.evaluation.evaluate` found, in a few lines."""
-    low, high = metrics["precision_ci95"]
     recalls = "  ".join(f"@{k} {share(metrics[f'recall@{k}'])}" for k in (1, 10, 50))
-    right = f"{share(metrics['precision'])} [95 %: {share(low)} to {share(high)}]"
+    matched = share(metrics["coverage"])
+    if metrics["precision"] is not None:
+        low, high = metrics["precision_ci95"]
+        matched += f", right: {share(metrics['precision'])} [95 %: {share(low)} to {share(high)}]"
     wrong = f"{metrics['false_accepts']:,} ({share(metrics['false_accept_share'])})"
     records, without, entities = (f"{metrics[key]:,}" for key in ("records", "no_match_records", "entities"))
     lines = [
         f"{records} records of {entities} entities, {without} without a match",
         f"  right candidate within      {recalls}",
-        f"  matched automatically       {share(metrics['coverage'])}, right: {right}",
+        f"  matched automatically       {matched}",
         f"  matched, but had no match   {wrong}",
         f"  calibration error           {metrics['ece']:.4f}, Brier score {metrics['brier']:.4f}",
     ]
