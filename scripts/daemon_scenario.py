@@ -1,11 +1,11 @@
-"""The platform with its daemon running, from an empty state folder to a retraining for drift. Run it to see it.
+"""The platform with its daemon running: a day arrives, is corrected, drifts, and is matched again. Run it to see it.
 
   .venv/bin/python scripts/daemon_scenario.py [--home DIR]
 
-Everything is started by sensors, as in production; this script only drops files, switches the approval sensor on and
-off, and asks for a backfill with Dagster's own command line. It prints a timeline, stops what it started, and exits
-with 0 when all happened that should have, with 1 at the first thing that did not. Nothing leaves this machine: the code
-server listens on a Unix socket and the endpoint on 127.0.0.1.
+A fresh state folder is seeded by the demo's code. From then on everything is started by sensors, as in production: this
+script only drops files, and asks for a backfill with Dagster's own command line. It prints a timeline, stops what it
+started, and exits with 0 when all happened that should have, with 1 at the first thing that did not. Nothing leaves
+this machine: the code server listens on a Unix socket and the endpoint on 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,14 +23,18 @@ import dagster as dg
 import polars as pl
 
 from matching.files import atomic_write
-from matching.records import read_table, write_table
+from matching.records import write_table
+from matching_assets.demo import run_demo
 from matching_assets.instance import CHECKOUT, prepare_instance
-from matching_assets.sample import days, records_of_day, sample_files
+from matching_assets.release import ENDPOINT
+from matching_assets.sample import days, records_of_day
 from resources.environment import for_environment
 
 BIN = Path(sys.executable).parent
 WORKSPACE = ["-w", str(CHECKOUT / "workspace.yaml")]
 FEED_WIDTH = 12
+RECORDS = 180
+NEW_DAYS = ("2026-01-19", "2026-01-20", "2026-01-21")
 SUCCESS = dg.DagsterRunStatus.SUCCESS
 FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
@@ -40,11 +44,13 @@ class ScenarioError(RuntimeError):
 
 
 class Scenario:
-    """A state folder with its Dagster instance, and what is done to it and waited for."""
+    """A seeded state folder with its Dagster instance, and what is done to it and waited for."""
 
     def __init__(self, home: Path) -> None:
         self.began = time.monotonic()
         self.home = home
+        run_demo(home, lambda _stage, _share: None)
+        self.say(f"the demo has seeded {home}: {len(days())} days matched with a version it trained and deployed")
         self.folder = prepare_instance(home)
         self.instance = dg.DagsterInstance.get()
         self.tables = for_environment()["tables"]
@@ -106,8 +112,14 @@ class Scenario:
             finally:
                 process.terminate()
                 process.wait(timeout=60)
-                for_environment()["endpoint"].delete("matching")
+                for_environment()["endpoint"].delete(ENDPOINT)
                 self.say("the daemon and the endpoint are stopped")
+
+
+def another_day(seed: int) -> pl.DataFrame:
+    """Records that arrive on a day after the sample's: some of the sample's, drawn anew and under ids of their own."""
+    drawn = pl.concat([records_of_day(day) for day in days()]).sample(RECORDS, seed=seed)
+    return drawn.with_columns(record_id=pl.format("{}-{}", "record_id", pl.lit(seed)))
 
 
 def in_another_style(records: pl.DataFrame) -> pl.DataFrame:
@@ -115,30 +127,13 @@ def in_another_style(records: pl.DataFrame) -> pl.DataFrame:
     return records.select("record_id", pl.col("name").str.to_uppercase().str.slice(0, FEED_WIDTH))
 
 
-def bring_into_production(scenario: Scenario, first: list[str]) -> None:
-    """Empty folder to a deployed version, with all of the first days matched."""
-    for name in ("reference", "labels"):
-        place = "labels/sample.parquet" if name == "labels" else "reference.parquet"
-        write_table(read_table(sample_files()[name]), scenario.home / "landing" / place)
-    for day in first:
-        scenario.land(day, records_of_day(day))
-    scenario.say(f"a reference, labels and the files of {len(first)} days have landed")
-    scenario.wait("all days are taken in", lambda: scenario.is_done("daily_matching", len(first)), minutes=10)
-    scenario.wait("new labels have started a training", lambda: bool(scenario.runs("retrain")), minutes=3)
-    scenario.wait("it has ended", lambda: scenario.is_done("retrain", 1, matching__reason="labels"), minutes=15)
-    scenario.dagster("sensor", "start", "approved_version")
-    scenario.wait("the approved version is deployed", lambda: scenario.is_done("promote", 1), minutes=5)
-    scenario.dagster("sensor", "stop", "approved_version")
-    scenario.wait("all days are matched", lambda: all(map(scenario.is_matched, first)), minutes=15)
-
-
 def match_what_lands(scenario: Scenario, day: str) -> None:
     """A day's file lands: it is matched, and again when it is corrected. A wrong file name is told of, once."""
-    records = records_of_day(day)
+    records = another_day(seed=1)
     scenario.land(day, records)
     atomic_write(scenario.home / "landing" / "records" / "yesterday.csv", "record_id,name\n")
     scenario.say(f"{day}.csv has landed, and a file with a wrong name")
-    scenario.wait(f"{day} is matched", lambda: scenario.is_matched(day), minutes=5)
+    scenario.wait(f"{day} is matched", lambda: scenario.is_matched(day), minutes=10)
     decided = scenario.tables.read("match_decisions", day).height
     held = scenario.tables.read("quarantined_records", day).height
     if decided + held != records.height:
@@ -152,49 +147,47 @@ def match_what_lands(scenario: Scenario, day: str) -> None:
     scenario.land(day, records.head(records.height - 1))
     scenario.say(f"a correction of {day}.csv has landed")
     again = {"dagster__partition": day, "matching__reason": "records"}
-    scenario.wait("the correction is matched", lambda: scenario.is_done("daily_matching", 2, **again), minutes=5)
+    scenario.wait("the correction is matched", lambda: scenario.is_done("daily_matching", 2, **again), minutes=10)
 
 
-def drift_for_two_days(scenario: Scenario, drifting: list[str]) -> None:
+def drift_for_two_days(scenario: Scenario, drifting: Sequence[str]) -> None:
     """Two days of another feed's style: each alarms, and a retraining begins whose tags say why."""
-    for day in drifting:
-        scenario.land(day, in_another_style(records_of_day(day)))
+    for seed, day in enumerate(drifting, start=2):
+        scenario.land(day, in_another_style(another_day(seed)))
         scenario.say(f"{day}.csv has landed, written in another feed's style")
-        scenario.wait(f"{day} is matched", lambda day=day: scenario.is_matched(day), minutes=5)
-    scenario.wait("drift has started a training", lambda: bool(scenario.runs("retrain", matching__reason="drift")), 5)
+        scenario.wait(f"{day} is matched", lambda day=day: scenario.is_matched(day), minutes=10)
+    scenario.wait("drift has started a training", lambda: bool(scenario.runs("retrain", matching__reason="drift")), 10)
     (run,) = scenario.runs("retrain", matching__reason="drift")
     scenario.say(f"its tags say: {run.tags['matching/drift_windows']}: {run.tags['matching/why']}")
     scenario.wait("it has ended", lambda: scenario.is_done("retrain", 1, matching__reason="drift"), minutes=15)
 
 
-def backfill(scenario: Scenario, first: str, last: str) -> None:
-    """Three days again, asked for on the command line."""
-    scenario.dagster("job", "backfill", "-j", "daily_matching", "--from", first, "--to", last, "--noprompt")
-    scenario.say(f"a backfill from {first} to {last} was asked for")
+def backfill(scenario: Scenario, *wanted: str) -> None:
+    """Some days again, asked for on the command line."""
+    scenario.dagster("job", "backfill", "-j", "daily_matching", "--partitions", ",".join(wanted), "--noprompt")
+    scenario.say(f"a backfill of {', '.join(wanted)} was asked for")
 
-    def is_done() -> bool:
+    def done() -> set[str]:
         runs = [run for run in scenario.runs("daily_matching") if "dagster/backfill" in run.tags]
-        return sum(run.status == SUCCESS for run in runs) == 3
+        return {run.tags["dagster/partition"] for run in runs if run.status == SUCCESS}
 
-    scenario.wait("its three days are matched again", is_done, minutes=10)
+    scenario.wait("its days are matched again", lambda: done() == set(wanted), minutes=15)
 
 
 def main() -> int:
     """Run the scenario and return the exit code."""
-    parser = argparse.ArgumentParser(description="From an empty state folder to a retraining for drift.")
+    parser = argparse.ArgumentParser(description="The platform with its daemon running.")
     parser.add_argument("--home", type=Path, help="an empty folder for all state, which is kept (default: a new one)")
     home = parser.parse_args().home or Path(tempfile.mkdtemp(prefix="matching-"))
     home.mkdir(parents=True, exist_ok=True)
     if any(home.iterdir()):
         parser.error(f"{home} is not empty")
     scenario = Scenario(home)
-    arriving = days()
     try:
         with scenario.daemon():
-            bring_into_production(scenario, arriving[:7])
-            match_what_lands(scenario, arriving[7])
-            drift_for_two_days(scenario, arriving[8:])
-            backfill(scenario, arriving[0], arriving[2])
+            match_what_lands(scenario, NEW_DAYS[0])
+            drift_for_two_days(scenario, NEW_DAYS[1:])
+            backfill(scenario, *days()[:3])
     except ScenarioError as problem:
         scenario.say(f"FAILED: {problem}")
         return 1
