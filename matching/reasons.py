@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.explanation import GROUPS, RESIDUAL, Told
-from matching.features import ATTRIBUTE_FEATURES, FEATURE_NAMES
+from matching.features import ATTRIBUTE_FEATURES, FEATURE_NAMES, FEATURES
 from matching.records import ATTRIBUTES
 from matching.retrieval.index import Queries, RetrievalIndex
 from matching.vocabulary import Vocabulary
@@ -25,6 +25,7 @@ from matching.vocabulary import Vocabulary
 CATALOGUE = Path(__file__).with_name("reasons.yaml")
 REASON = pl.Struct({"code": pl.String, "direction": pl.String, "contribution": pl.Float64, "evidence": pl.String})
 _COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
+_OF_GROUP = {g: [i for i, f in enumerate(FEATURES) if f.reason_group == g] for g in GROUPS}
 
 
 @lru_cache(maxsize=4)
@@ -94,16 +95,29 @@ def align_pair(
     )
 
 
-def reason(told: Told, evidence: dict[str, str]) -> dict[str, Any]:
-    """A told group as a reason."""
-    known = catalogue()
+def reason(told: Told, features: NDArray[np.float32], evidence: dict[str, str]) -> dict[str, Any]:
+    """A told group as a reason. features: float32 [features] of the pair that it is told of."""
     if told.group == RESIDUAL:
-        entry, direction, text = known["residual"], "neutral", ""
+        code, direction, text = catalogue()["residual"]["code"], "neutral", ""
     else:
         group = GROUPS[told.group]
         direction = "supports" if told.contribution > 0 else "against"
-        entry, text = known["groups"][group][direction], evidence.get(group, "")
-    return {"code": entry["code"], "direction": direction, "contribution": told.contribution, "evidence": text}
+        code, text = _code(group, direction, features), evidence.get(group, "")
+    return {"code": code, "direction": direction, "contribution": told.contribution, "evidence": text}
+
+
+def _code(group: str, direction: str, features: NDArray[np.float32]) -> str:
+    """The code of a group that is true of the pair; see the head of the catalogue."""
+    known, values = catalogue()["groups"][group], features[_OF_GROUP[group]]
+    if "silent" in known and not values.any():
+        side = "silent"
+    elif "agrees" not in known:
+        side = direction
+    elif values.min() < 0 < values.max():
+        side = "agrees" if direction == "supports" else "differs"
+    else:
+        side = "agrees" if values.max() > 0 else "differs"
+    return str(known[side]["code"])
 
 
 def finding(code: str, evidence: str = "") -> dict[str, Any]:

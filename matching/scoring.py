@@ -148,8 +148,10 @@ class Scorer:
             record, pair = int(there[i]), int(ranked.best[there[i]])
             aligned = align_pair(self.index, queries, record, int(variant[pair]), self._words)
             evidence = evidence_of(aligned, features[pair], rows[record], known[i] if known else {}, self._rarity)
-            reasons[record] = [reason(t, evidence) for t in told] + reasons[record]
-            contrasts[record] = [{"code": reason(t, {})["code"], "difference": t.contribution} for t in versus]
+            reasons[record] = [reason(t, features[pair], evidence) for t in told] + reasons[record]
+            contrasts[record] = [
+                {"code": reason(t, features[pair], {})["code"], "difference": t.contribution} for t in versus
+            ]
         return reasons, contrasts
 
     def _telemetry(
