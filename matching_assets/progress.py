@@ -11,17 +11,30 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-def bar(total: float, what: str, unit: str) -> tqdm:
+SHARE = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}"
+
+
+def bar(total: float, what: str, unit: str, layout: str | None = None) -> tqdm:
     """A bar over `total` units; use it as a context manager and call `update`. Nothing is shown before two seconds."""
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=what, unit=f" {unit}", delay=2, disable=None, file=sys.stderr, leave=False)
+    return tqdm(
+        total=total,
+        desc=what,
+        unit=f" {unit}",
+        bar_format=layout,
+        delay=2,
+        disable=None,
+        file=sys.stderr,
+        leave=False,
+        dynamic_ncols=True,
+    )
 
 
 @contextmanager
 def stages(what: str) -> Iterator[Callable[[str, float], None]]:
     """One bar, stage by stage: yield a function that takes the stage and how much of it is done, from 0 to 1."""
-    with bar(100, what, "%") as shown:
+    with bar(1.0, what, "share", SHARE) as shown:
         current = ""
 
         def report(stage: str, share: float) -> None:
@@ -30,6 +43,6 @@ def stages(what: str) -> Iterator[Callable[[str, float], None]]:
                 current = stage
                 shown.reset()
                 shown.set_description(f"{what}: {stage}")
-            shown.update(100 * share - shown.n)
+            shown.update(share - shown.n)
 
         yield report
