@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-SHARE = "{desc}: {percentage:3.0f}% |{bar}| {elapsed}"
+SHARE = "{desc}{percentage:3.0f}% |{bar}| {elapsed}"
 
 
 def bar(total: float, what: str, unit: str, layout: str | None = None) -> tqdm:
