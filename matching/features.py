@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.master import comparable
+from matching.priors import PRIOR_ATTRIBUTES, Priors, origins_of
 from matching.records import ATTRIBUTES
 from matching.retrieval.index import MISSING, UNSEEN, Found, Queries, RetrievalIndex
 
@@ -73,7 +74,14 @@ CONTEXT_FEATURES = (
     Feature("embedding_lead", "lead in learned similarity over the best other candidate", "lead", 1),
     Feature("rivals", "how many other candidates have exactly the record's words (at most 9)", "uniqueness", -1),
 )
-FEATURES: tuple[Feature, ...] = NAME_FEATURES + ATTRIBUTE_FEATURES + RETRIEVAL_FEATURES + CONTEXT_FEATURES
+# Where the record comes from; see matching.priors.
+PRIOR_FEATURES = tuple(
+    Feature(f"{a}_prior", f"log-odds that records of the same {a} have their entity in the reference", "origin", 1)
+    for a in PRIOR_ATTRIBUTES
+)
+FEATURES: tuple[Feature, ...] = (
+    NAME_FEATURES + ATTRIBUTE_FEATURES + RETRIEVAL_FEATURES + CONTEXT_FEATURES + PRIOR_FEATURES
+)
 FEATURE_NAMES = tuple(f.name for f in FEATURES)
 CANDIDATE_SCHEMA = {
     "record_id": pl.String, "reference_id": pl.String, "rank": pl.Int32, "score": pl.Float32,
@@ -137,8 +145,12 @@ def flatten(found: Found) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray
 def feature_matrix(
     index: RetrievalIndex, queries: Queries, records: pl.DataFrame,
     owner: NDArray[np.int32], variant: NDArray[np.int32], lexical: NDArray[np.float32], embedding: NDArray[np.float32],
+    priors: Priors | None = None,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """float32 [pairs, len(FEATURES)]. owner: number of each pair's record, ascending; variant: of its reference."""
+    """float32 [pairs, len(FEATURES)]. owner: number of each pair's record, ascending; variant: of its reference.
+
+    Without `priors` the features of the record's origin are 0; training fills them in out of fold.
+    """
     from matching.feature_kernels import name_features
     from matching.retrieval.index import LOAD_THREADS
 
@@ -180,6 +192,8 @@ def feature_matrix(
         out[:, _COLUMN[name]] = lead(owner, value)
     equal = np.bincount(owner, weights=out[:, 0], minlength=len(queries.names))
     out[:, _COLUMN["rivals"]] = np.minimum(equal[owner] - out[:, 0], 9)
+    if priors is not None:
+        out[:, [_COLUMN[f.name] for f in PRIOR_FEATURES]] = priors.columns(origins_of(records))[owner]
     return out
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from matching.features import FEATURE_NAMES, FEATURES
 from matching.files import write_json
+from matching.priors import Priors
 
 Matrix = NDArray[np.float32]
 
@@ -35,13 +36,16 @@ class RankerConfig:
 
 @dataclass(frozen=True)
 class Ranker:
-    """A trained forest. `model` is an xgboost.Booster."""
+    """A trained forest. `model` is an xgboost.Booster; `priors` give fresh records their features of origin."""
 
     config: RankerConfig
     model: Any
+    priors: Priors
 
     @classmethod
-    def fit(cls, pairs: Matrix, right: NDArray[np.bool_], config: RankerConfig | None = None) -> Ranker:
+    def fit(
+        cls, pairs: Matrix, right: NDArray[np.bool_], config: RankerConfig | None = None, priors: Priors | None = None
+    ) -> Ranker:
         """Train on pair features (float32 [n, features]) and whether each pair is right (bool [n])."""
         import xgboost
 
@@ -59,7 +63,7 @@ class Ranker:
             "monotone_constraints": "(" + ",".join(str(f.monotone) for f in FEATURES) + ")",
         }
         model = xgboost.train(parameters, _matrix(pairs, right), num_boost_round=config.trees)
-        return cls(config, model)
+        return cls(config, model, priors or Priors({}))
 
     def margins(self, pairs: Matrix) -> NDArray[np.float64]:
         """Log-odds that each pair is right. float64 [n]."""
@@ -80,7 +84,8 @@ class Ranker:
         """Write `ranker.ubj` and `ranker.json`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ranker.ubj").write_bytes(bytes(self.model.save_raw("ubj")))
-        write_json(folder / "ranker.json", {"config": asdict(self.config), "features": list(FEATURE_NAMES)})
+        about = {"config": asdict(self.config), "features": list(FEATURE_NAMES), "priors": self.priors.log_odds}
+        write_json(folder / "ranker.json", about)
 
     @classmethod
     def load(cls, folder: Path) -> Ranker:
@@ -92,7 +97,7 @@ class Ranker:
             raise ValueError("the ranker was trained on other features: use the code version that the manifest names")
         model = xgboost.Booster(params={"nthread": known["config"]["threads"]})
         model.load_model(bytearray((folder / "ranker.ubj").read_bytes()))
-        return cls(RankerConfig(**known["config"]), model)
+        return cls(RankerConfig(**known["config"]), model, Priors(known["priors"]))
 
 
 def cross_fitted_margins(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from matching.explanation import GROUPS, RESIDUAL, Told
 from matching.features import ATTRIBUTE_FEATURES, FEATURE_NAMES, FEATURES
+from matching.priors import PRIOR_ATTRIBUTES
 from matching.records import ATTRIBUTES
 from matching.retrieval.index import Queries, RetrievalIndex
 from matching.vocabulary import Vocabulary
@@ -145,6 +146,7 @@ def evidence_of(
         "spelling": _pairs([p for p in loose if p[2] == "spelling"])
         or f"letters {_of(features, 'letters'):.2f}, trigrams {_of(features, 'lexical'):.2f}",
         "abbreviation": _pairs([p for p in loose if p[2] != "spelling"]),
+        "origin": "; ".join(f"{a}: {record[a]}" for a in PRIOR_ATTRIBUTES if record.get(a)),
         "meaning": f"learned similarity {_of(features, 'embedding'):.2f}",
         "lead": f"ahead by {_of(features, 'cover_lead'):+.2f} in words, "
         f"{_of(features, 'lexical_lead'):+.2f} in trigrams",

@@ -88,7 +88,7 @@ class Scorer:
         queries = self.index.queries(records["name"].to_list())
         found = self.index.search(queries, top_k)
         owner, variant, lexical, embedding = flatten(found)
-        features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding)
+        features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding, self.ranker.priors)
         ranked = rank(owner, self.ranker.margins(features), records.height)
         decided = decide(ranked, queries, self.calibration, self.policy)
         # The last entries stand for the pair that is not there, whose number is -1.

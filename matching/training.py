@@ -18,10 +18,11 @@ import polars as pl
 from matching.bundle import Manifest, Parts, write_bundle
 from matching.calibration import Calibration
 from matching.decision import is_ambiguous, is_unreadable, rank
-from matching.features import FEATURE_NAMES, pair_features, retrieve
+from matching.features import FEATURE_NAMES, PRIOR_FEATURES, pair_features, retrieve
 from matching.master import build_reference_master, with_surviving_ids
 from matching.names import parse_name
 from matching.policy import Certificate, Policy, certify, may_be_matched, review_floor
+from matching.priors import Priors, origins_of
 from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
 from matching.records import InputError, content_hash
 from matching.retrieval.encoder import Encoder, EncoderConfig
@@ -30,6 +31,7 @@ from matching.scoring import Scorer
 from matching.split import entity_keys, fold_of, is_held_out
 
 Progress = Callable[[str, float], None]
+PRIOR_NAMES = tuple(f.name for f in PRIOR_FEATURES)
 ENCODER, RANKER, HELD_OUT = "encoder", "ranker", "held_out"
 
 
@@ -88,10 +90,11 @@ def train_encoder(
     )
 
 
-def label_pairs(features: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
+def label_pairs(features: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
     """Pair features of labelled records with `right`, `entity_key` and `use`.
 
-    Same-name alternatives are as right as the label.
+    Same-name alternatives are as right as the label. The features of a record's origin are learnt here, from the
+    entities of all other folds; for held-out entities from all that are not held out.
     """
     used = assign_use(labels, config)
     alternatives = (
@@ -107,15 +110,37 @@ def label_pairs(features: pl.DataFrame, labels: pl.DataFrame, config: FitConfig)
         .with_columns(right=True)
     )
     return (
-        features.join(used.select("record_id", "entity_key", "use"), on="record_id", maintain_order="left")
+        features.drop(PRIOR_NAMES)
+        .join(used.select("record_id", "entity_key", "use"), on="record_id", maintain_order="left")
+        .join(_out_of_fold_priors(records, used, config), on="record_id", how="left", maintain_order="left")
         .join(right, on=["record_id", "reference_id"], how="left", maintain_order="left")
         .with_columns(pl.col("right").fill_null(False))
     )
 
 
+def _origins(records: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
+    """What priors are learnt from: record_id, entity_key, use, has_match, and the origin of each labelled record."""
+    known = records.hstack(origins_of(records).rename(lambda a: f"_{a}")).select("record_id", pl.col("^_.*$"))
+    asked = used.select("record_id", "entity_key", "use", has_match=pl.col("reference_id").is_not_null())
+    return asked.join(known, on="record_id", maintain_order="left").rename(lambda c: c.removeprefix("_"))
+
+
+def _out_of_fold_priors(records: pl.DataFrame, used: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
+    """record_id and the features of its origin, as the records of other entities tell them."""
+    origins = _origins(records, used)
+    fold = fold_of(origins["entity_key"], config.folds, config.seed)
+    fold[(origins["use"] == HELD_OUT).to_numpy()] = -1
+    columns = np.zeros((origins.height, len(PRIOR_NAMES)), np.float32)
+    for one in np.unique(fold):
+        others = (fold != one) & (fold >= 0)
+        columns[fold == one] = Priors.fit(origins.filter(others)).columns(origins.filter(fold == one))
+    return origins.select("record_id").hstack(pl.DataFrame(columns, schema=list(PRIOR_NAMES)))
+
+
 def fit_ranker(
-    pairs: pl.DataFrame, config: FitConfig, progress: Callable[[float], None] | None = None
-) -> tuple[Ranker, pl.DataFrame]:
+    pairs: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[Ranker, pl.DataFrame]:  # fmt: skip
     """The ranker, trained on everything that is not held out, and the out-of-fold margins of the ranker entities.
 
     Returns the pairs of the ranker entities as record_id, reference_id, rank, margin, right, entity_key.
@@ -132,7 +157,8 @@ def fit_ranker(
     fold = fold_of(known["entity_key"], config.folds, config.seed)
     taught = (known["rank"].to_numpy() <= config.train_depth) | right
     margins = cross_fitted_margins(matrix, right, fold, taught, config.ranker, progress)
-    ranker = Ranker.fit(matrix[taught], right[taught], config.ranker)
+    priors = Priors.fit(_origins(records, assign_use(labels, config)).filter(pl.col("use") != HELD_OUT))
+    ranker = Ranker.fit(matrix[taught], right[taught], config.ranker, priors)
     scored = known.select("record_id", "reference_id", "rank", "right", "entity_key", "use").with_columns(
         margin=pl.Series(margins)
     )
@@ -252,8 +278,8 @@ def fit(
     tell("candidates", 0.0)
     candidates = retrieve(index, known, config.top_k)
     tell("features", 0.0)
-    pairs = label_pairs(pair_features(index, known, candidates), labels, config)
-    ranker, out_of_fold = fit_ranker(pairs, config, lambda share: tell("ranker", share))
+    pairs = label_pairs(pair_features(index, known, candidates), known, labels, config)
+    ranker, out_of_fold = fit_ranker(pairs, known, labels, config, lambda share: tell("ranker", share))
     tell("policy", 0.0)
     best = best_of(out_of_fold, known, labels, config)
     calibration, policy = fit_policy(best, config)

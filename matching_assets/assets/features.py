@@ -39,6 +39,6 @@ def pair_features(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What is compared between a record and each candidate, and whether the candidate is the right one."""
     index = RetrievalIndex.load(retrieval_index, Encoder.load(encoder))
-    compared = compare(index, labelled(clean_records, labels), candidate_pairs)
-    pairs = label_pairs(compared, labels, training.fit_config())
+    records = labelled(clean_records, labels)
+    pairs = label_pairs(compare(index, records, candidate_pairs), records, labels, training.fit_config())
     return report(pairs, numbers={"features": len(FEATURES), "right_pairs": pairs["right"].sum()})

@@ -21,9 +21,11 @@ from matching_assets.settings import Training
     io_manager_key="folder_io_manager",
     pool="training",
 )
-def ranker(pair_features: pl.DataFrame, training: Training) -> dg.MaterializeResult[Folder]:
+def ranker(
+    pair_features: pl.DataFrame, clean_records: pl.LazyFrame, labels: pl.DataFrame, training: Training
+) -> dg.MaterializeResult[Folder]:
     """Orders a record's candidates. Beside it: the margins of records whose entity their ranker had not seen."""
-    fitted, out_of_fold = fit_ranker(pair_features, training.fit_config())
+    fitted, out_of_fold = fit_ranker(pair_features, labelled(clean_records, labels), labels, training.fit_config())
     best = out_of_fold.sort("margin", descending=True).unique("record_id", keep="first", maintain_order=True)
     return report(
         Folder([fitted], tables={"out_of_fold": out_of_fold}),
