@@ -112,7 +112,7 @@ def label_pairs(features: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFr
     return (
         features.drop(PRIOR_NAMES)
         .join(used.select("record_id", "entity_key", "use"), on="record_id", maintain_order="left")
-        .join(_out_of_fold_priors(records, used, config), on="record_id", how="left", maintain_order="left")
+        .join(out_of_fold_priors(records, used, config), on="record_id", how="left", maintain_order="left")
         .join(right, on=["record_id", "reference_id"], how="left", maintain_order="left")
         .with_columns(pl.col("right").fill_null(False))
     )
@@ -125,7 +125,7 @@ def _origins(records: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
     return asked.join(known, on="record_id", maintain_order="left").rename(lambda c: c.removeprefix("_"))
 
 
-def _out_of_fold_priors(records: pl.DataFrame, used: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
+def out_of_fold_priors(records: pl.DataFrame, used: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
     """record_id and the features of its origin, as the records of other entities tell them."""
     origins = _origins(records, used)
     fold = fold_of(origins["entity_key"], config.folds, config.seed)
