@@ -27,10 +27,10 @@ from matching.master import build_reference_master
 from matching.policy import Policy
 from matching.ranker import Ranker
 from matching.reasons import REASON, align_pair, evidence_of, finding, reason, reference_words
-from matching.records import ATTRIBUTES
+from matching.records import ATTRIBUTES, content_hash
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
-# Of a new reference's ids, the least share that the certified one must have had for its certificate to hold.
+# The least share of ids, of those in either reference, that a new one must have in common for the certificate to hold.
 SAME_REFERENCE = 0.8
 DIFFERENCE = pl.Struct({"code": pl.String, "difference": pl.Float64})
 
@@ -181,13 +181,14 @@ class Scorer:
     def reindex(self, reference: pl.DataFrame, aliases: pl.DataFrame | None, out: Path) -> Path:
         """A bundle with the same models and a new reference, written to `out`.
 
-        The certificate speaks of the reference it was earned on. When less than SAME_REFERENCE of the new ids were in
-        it, the new bundle matches nothing automatically and its certificate says so.
+        The certificate speaks of the reference it was earned on: how often a record has no match in it, and how near
+        its entities are to one another. When the two have less than SAME_REFERENCE of their ids in common, the new
+        bundle matches nothing automatically and its certificate says so.
         """
         master = build_reference_master(reference, aliases)
         index = RetrievalIndex.build(master, self.index.encoder)
-        known = set(self.index.reference_number)
-        share = sum(r in known for r in index.reference_number) / max(len(index.reference_number), 1)
+        known, new = set(self.index.reference_number), set(index.reference_number)
+        share = len(known & new) / len(known | new)
         policy = self.policy if share >= SAME_REFERENCE else _without_certificate(self.policy, share)
         parent = self.manifest
         with atomic_folder(out) as draft:
@@ -199,6 +200,8 @@ class Scorer:
             facts = parent.facts | {
                 "parent": parent.version,
                 "certificate": asdict(policy.certificate),
+                "data": parent.facts["data"] | {"reference": content_hash(reference)},
+                "counts": parent.facts["counts"] | {"references": reference.height},
                 "references": master.height,
             }
             content = json.loads(((self.folder or Path()) / MANIFEST).read_text()) | {
@@ -242,7 +245,7 @@ def _untold(records: int) -> tuple[list[list[dict[str, Any]]], list[list[dict[st
 
 def _without_certificate(policy: Policy, share: float) -> Policy:
     statement = (
-        f"No certificate: it was earned on another reference, which had {share:.0%} of the ids of this one. "
+        f"No certificate: it was earned on another reference, with {share:.0%} of all ids in common with this one. "
         "Nothing is matched automatically. Fit again with labels for this reference."
     )
     return replace(policy, certificate=replace(policy.certificate, granted=False, threshold=None, statement=statement))
