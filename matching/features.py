@@ -218,5 +218,5 @@ def lead(owner: NDArray[np.int32], value: NDArray[Any]) -> NDArray[np.float32]:
 
 def _attribute_codes(index: RetrievalIndex, attribute: str, values: pl.Series) -> NDArray[np.int32]:
     number = index.attribute_number[attribute]
-    compared = (comparable(attribute, v) for v in values)
+    compared = (comparable(attribute, v) for v in values.cast(pl.String))
     return np.array([MISSING if v is None else number.get(v, UNSEEN) for v in compared], np.int32)
