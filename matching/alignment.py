@@ -52,10 +52,27 @@ def is_number(word: Any) -> bool:
 
 
 @nb.njit(cache=True)
+def same_digits(left: Any, right: Any) -> bool:
+    """Whether two words have the same digits in the same order; words without digits do."""
+    i, j = 0, 0
+    while True:
+        while i < len(left) and (left[i] < 48 or left[i] > 57):
+            i += 1
+        while j < len(right) and (right[j] < 48 or right[j] > 57):
+            j += 1
+        if i == len(left) or j == len(right):
+            return i == len(left) and j == len(right)
+        if left[i] != right[j]:
+            return False
+        i, j = i + 1, j + 1
+
+
+@nb.njit(cache=True)
 def abbreviates(short: Any, long: Any) -> float:
     """How well `short` abbreviates `long`, 0..1.
 
-    It may be a beginning (`therap`), or the first letter and others in order (`mgmt`).
+    It may be a beginning (`therap`), or the first letter and others in order (`mgmt`). An abbreviation that leaves
+    letters out does not end in a vowel of the middle: `apple` is none of `applied`.
     """
     if len(short) < 2 or len(short) >= len(long) or short[0] != long[0]:
         return 0.0
@@ -70,15 +87,16 @@ def abbreviates(short: Any, long: Any) -> float:
             at += 1
     if at < len(short) or len(short) < 3:
         return 0.0
-    if short[-1] == long[-1] or prefix >= 3 or (len(short) >= 3 and short[-1] == 115):
+    vowel = short[-1] in (97, 101, 105, 111, 117)
+    if short[-1] == long[-1] or (prefix >= 3 and not vowel) or short[-1] == 115:
         return 0.6 + 0.2 * len(short) / len(long)
     return 0.0
 
 
 @nb.njit(cache=True)
 def word_similarity(left: Any, right: Any, row: Any) -> tuple[float, int]:
-    """(similarity 0..1, kind) of two different words. Numbers are equal or not: a near number is another number."""
-    if is_number(left) or is_number(right):
+    """(similarity 0..1, kind) of two different words. A near number is another number, within a word too."""
+    if not same_digits(left, right):
         return 0.0, NONE
     short, long = (left, right) if len(left) <= len(right) else (right, left)
     abbreviation = abbreviates(short, long)
