@@ -66,7 +66,7 @@ ABBREVIATIONS: dict[str, str] = {
     "mgmt": "management", "mgt": "management", "mfg": "manufacturing", "svc": "service", "svcs": "services", "tech": "technology",
     "techs": "technologies", "natl": "national", "finl": "financial", "fin": "financial", "inds": "industries", "ind": "industries", "bk": "bank",
     "bncp": "bancorp", "bancorporation": "bancorp", "bancshs": "bancshares", "comm": "communications", "comms": "communications",
-    "pharma": "pharmaceuticals", "pharm": "pharmaceuticals", "res": "resources", "rlty": "realty", "prop": "properties", "props": "properties",
+    "pharma": "pharmaceuticals", "pharm": "pharmaceuticals", "res": "resources", "rlty": "realty", "prop": "properties", "props": "properties", "ppty": "property", "pptys": "properties",
     "ins": "insurance", "invt": "investment", "inv": "investment", "invs": "investments", "acq": "acquisition", "amer": "american", "assoc": "associates",
     "mng": "mining", "mtl": "metal", "mtls": "metals", "sys": "systems", "labs": "laboratories", "lab": "laboratory", "elec": "electric",
     "engr": "engineering", "eng": "engineering", "dev": "development", "chem": "chemical", "petro": "petroleum", "tr": "trust", "fd": "fund",
@@ -102,6 +102,8 @@ NUMBER_WORDS = {
     "ten": "10",
 }
 STOP_TOKENS = frozenset({"and", "the", "of", "und", "et", "y", "e", "de", "del", "da", "do", "la", "le"})
+ARTICLES = frozenset({"the", "la", "le"})
+NUMBERED = frozenset({"fund", "fd", "series", "ser", "trust", "tr"})  # a single i, v or x behind them is a number
 # Legal forms that the feed's width cut short: `CORPORATIO`, `LIMI`, `PL`.
 CUT_FORMS = (
     "corporation",
@@ -153,7 +155,8 @@ PREFIX_FORMS = frozenset(
     {"pt", "oao", "pao", "zao", "ooo", "ojsc", "pjsc", "cjsc", "jsc", "oo", "ao", "ab", "as", "sa", "pjs", "tov", "ip"}
 )
 # Letters that look like Latin ones (Unicode confusables, the subset that occurs in Latin words), by code point: a reader
-# could not tell them apart here either. Cyrillic first, then Greek.
+# could not tell them apart here either. Cyrillic, Greek, then an
+# Armenian and two phonetic ones.
 HOMOGLYPHS: dict[int, str] = {
     0x0410: "A", 0x0412: "B", 0x0415: "E", 0x0405: "S", 0x0406: "I", 0x0408: "J", 0x041a: "K", 0x041c: "M",
     0x041d: "H", 0x041e: "O", 0x0420: "P", 0x0421: "C", 0x0422: "T", 0x0425: "X", 0x0423: "Y", 0x0430: "a",
@@ -161,5 +164,11 @@ HOMOGLYPHS: dict[int, str] = {
     0x0455: "s", 0x0501: "d", 0x04bb: "h",
     0x0391: "A", 0x0392: "B", 0x0395: "E", 0x0396: "Z", 0x0397: "H", 0x0399: "I", 0x039a: "K", 0x039c: "M",
     0x039d: "N", 0x039f: "O", 0x03a1: "P", 0x03a4: "T", 0x03a5: "Y", 0x03a7: "X", 0x03bf: "o",
+    0x0585: "o", 0x0251: "a", 0x0261: "g",
 }  # fmt: skip
-HIDDEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0f]")
+# What is not shown (Unicode's Default_Ignorable_Code_Point).
+HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
+    "\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+MARKS = re.compile("[\u00a9\u00ae\u2117\u2120\u2122]")  # copyright, trade and service marks

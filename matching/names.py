@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from matching.name_tables import (
     ABBREVIATIONS,
+    ARTICLES,
     BRACKETED_STATE,
     CUT_FORMS,
     CUT_LINES,
@@ -22,8 +23,10 @@ from matching.name_tables import (
     HOMOGLYPHS,
     INSTRUMENTS,
     LEADING_THE,
+    MARKS,
     MAY_BE_INSTRUMENT,
     NUMBER_WORDS,
+    NUMBERED,
     PAR_VALUE,
     PAR_VALUE_CUT,
     PAR_VALUE_PENCE,
@@ -35,10 +38,12 @@ from matching.name_tables import (
 )
 
 MAX_TOKENS = 16
+LONGEST_NAME = 512  # characters that are read: no company has a longer name, and some patterns are slow on long texts
 FEED_WIDTHS = range(28, 33)  # feeds cut names at 30 or 31 characters: at this length the last word may be a fragment
 _SEPARATOR = re.compile(r"[^a-z0-9]+")
 _INITIALS = re.compile(r"\b(?:[a-z]\.\s?){2,}(?:[a-z]\b)?\.?|\b[a-z](?:\s[a-z]){2,}\b")
 _WORD = re.compile(r"\w+")
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ class ParsedName:
 
     tokens: lower-case ASCII words without legal form and line noise, at most MAX_TOKENS of them.
     line_noise: what was taken off, in words; also what stands after the last token that fits.
-    flags: `empty`, `truncated` (may have been cut by a feed), `overlong` (more than MAX_TOKENS words), `mixed_script`
-    (one word with letters of two scripts), `hidden_characters`, `untransliterated` (no letter that could be read),
-    `instrument:<kind>`.
+    flags: `empty`, `truncated` (may have been cut by a feed), `overlong` (more than MAX_TOKENS words or LONGEST_NAME
+    characters), `mixed_script` (letters of another script among Latin ones), `hidden_characters`, `untransliterated`
+    (no letter that could be read), `instrument:<kind>`.
     """
 
     raw: str
@@ -69,27 +74,29 @@ def parse_name(raw: str | None) -> ParsedName:
     """Parse one name. `None` and blank text give no tokens and the flag `empty`."""
     flags: list[str] = []
     noise: list[str] = []
-    text = _latin(raw or "", flags)
+    whole = " ".join((raw or "").split())
+    text = _latin(whole[:LONGEST_NAME], flags)
     truncated = len((raw or "").strip()) in FEED_WIDTHS
     text, share_class = _cut_line_noise(text, noise, flags)
     tokens, legal_form = _split(text, truncated, noise)
     if not tokens:  # the whole name looked like noise (`Units`, `The`): then it is the name
-        tokens, noise, share_class = tuple(_SEPARATOR.sub(" ", _latin(raw or "", [])).split()), [], ""
-    if len(tokens) > MAX_TOKENS:
+        text = _latin(whole[:LONGEST_NAME], [])
+        tokens, noise, share_class = tuple(_SEPARATOR.sub(" ", text).split()), [], ""
+    if len(tokens) > MAX_TOKENS or len(whole) > LONGEST_NAME:
         flags.append("overlong")
-        noise.append(" ".join(tokens[MAX_TOKENS:]))
+        noise.append(" ".join((*tokens[MAX_TOKENS:], whole[LONGEST_NAME:])).strip())
     if truncated:
         flags.append("truncated")
     if not tokens:
-        flags.append("empty" if not (raw or "").strip() else "untransliterated")
+        flags.append("untransliterated" if whole else "empty")
     return ParsedName(raw or "", tokens[:MAX_TOKENS], legal_form, share_class, tuple(noise), tuple(flags))
 
 
 def _latin(raw: str, flags: list[str]) -> str:
-    """Lower-case ASCII of any script; letters of another script inside a Latin word are read as what they look like."""
+    """Lower-case ASCII of any script; letters that only look Latin are read as what they look like."""
     text = raw
     if not raw.isascii():
-        text = unicodedata.normalize("NFKC", raw)
+        text = unicodedata.normalize("NFKC", MARKS.sub(" ", raw))
         if HIDDEN.search(text):
             flags.append("hidden_characters")
             text = HIDDEN.sub("", text)
@@ -99,19 +106,26 @@ def _latin(raw: str, flags: list[str]) -> str:
 
 
 def _mend_homoglyphs(text: str, flags: list[str]) -> str:
-    if text.isascii():
+    """Mend words of Latin and other letters, and, where a name has Latin letters, words of nothing but look-alikes."""
+    if text.isascii() or not _ASCII_LETTER.search(text):
         return text
 
     def mend(match: re.Match[str]) -> str:
         word = match.group()
-        if not any("a" <= c <= "z" for c in word.lower()) or word.isascii():
+        among_latin = _ASCII_LETTER.search(word) and any(map(_is_foreign, word))
+        if not among_latin and not all(ord(c) in HOMOGLYPHS for c in word):
             return word
-        mended = word.translate(HOMOGLYPHS)
-        if mended != word and "mixed_script" not in flags:
+        if "mixed_script" not in flags:
             flags.append("mixed_script")
-        return mended
+        return word.translate(HOMOGLYPHS)
 
     return _WORD.sub(mend, text)
+
+
+def _is_foreign(letter: str) -> bool:
+    """Whether a letter may be taken for a Latin one: a known look-alike, or of another script that has capitals."""
+    other = letter.lower() != letter.upper() and not unicodedata.name(letter, "LATIN").startswith("LATIN")
+    return other or ord(letter) in HOMOGLYPHS
 
 
 @lru_cache(maxsize=65536)
@@ -160,15 +174,16 @@ def _cut_line_noise(text: str, noise: list[str], flags: list[str]) -> tuple[str,
 
 def _split(text: str, truncated: bool, noise: list[str]) -> tuple[tuple[str, ...], str]:
     """Words of a cleaned text, without the legal form that ends (or begins) it."""
-    text = _INITIALS.sub(lambda m: " " + re.sub(r"[.\s]", "", m.group()) + " ", text)
+    initials = {i.group(): re.sub(r"[.\s]", "", i.group()) for i in _INITIALS.finditer(text)}
+    text = _INITIALS.sub(lambda i: f" {initials[i.group()]} ", text)
     text = text.replace("&", " and ").replace("+", " and ").replace("'", "").replace("`", "").replace("/", " ")
     text = re.sub(r"(?<=[a-z]{3})\.com\b|(?<=[a-z]{3})\.(?:net|org)\b", " com", text)
     words = [w for w in _SEPARATOR.split(text) if w]
     forms: list[str] = []
-    if truncated and len(words) > 2 and legal_form_of(words[-2]) and any(c.startswith(words[-1]) for c in CUT_LINES):
+    if truncated and len(words) > 2 and _is_cut_off(words):
         noise.append(words.pop())
     while len(words) > 1:
-        if words[-1] in STOP_TOKENS and not truncated:  # a cut name may go on after it: `FIRST TRUST COMPANY OF`
+        if _joins(words, -1) and not truncated:  # a cut name may go on after it: `FIRST TRUST COMPANY OF`
             words.pop()
             continue
         for width in (5, 4, 3, 2, 1):
@@ -182,13 +197,34 @@ def _split(text: str, truncated: bool, noise: list[str]) -> tuple[tuple[str, ...
                 break
             forms.insert(0, cut)
             noise.append(words.pop())
-    if len(words) > 1 and not forms and words[0] in PREFIX_FORMS:
+    # Two initials in front are a person's, as in A. O. Smith, unless they are Indonesia's P.T.
+    persons = {i for i in initials.values() if len(i) == 2} - {"pt"}
+    if len(words) > 1 and not forms and words[0] in PREFIX_FORMS - persons:
         forms.append(words.pop(0))
-    while len(words) > 1 and words[-1] in STOP_TOKENS:
+    while len(words) > 1 and _joins(words, -1):
         words.pop()
-    # A single letter in front is no `and`: E.ON.
-    kept = [w for i, w in enumerate(words) if w not in STOP_TOKENS or (i == 0 and len(w) == 1)] or words
+    kept = [w for i, w in enumerate(words) if not _joins(words, i)] or words
     return tuple(canonical_token(w) for w in kept), " ".join(forms)
+
+
+def _joins(words: list[str], at: int) -> bool:
+    """Whether a word only joins others: not the first one, as in `De Beers`, unless it is an article.
+
+    A single letter does so only between words, and not in `PG&E`.
+    """
+    word, i = words[at], at % len(words)
+    if len(word) == 1:
+        return word in STOP_TOKENS and 0 < i < len(words) - 1 and "and" not in (words[i - 1], words[i + 1])
+    return word in STOP_TOKENS and (i > 0 or word in ARTICLES)
+
+
+def _is_cut_off(words: list[str]) -> bool:
+    """Whether the last word of a cut name is what is left of a security line, or one letter that says nothing."""
+    last, before = words[-1], words[-2]
+    if len(last) > 1:
+        return bool(legal_form_of(before)) and any(line.startswith(last) for line in CUT_LINES)
+    counts = last in "ivx" and (before in NUMBERED or legal_form_of(before))  # `INCOME FUND I`
+    return last.isalpha() and not counts
 
 
 @lru_cache(maxsize=65536)

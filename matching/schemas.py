@@ -10,8 +10,7 @@ import dataframely as dy
 import polars as pl
 
 from matching.identifiers import cik_is_valid, isin_is_valid, lei_is_valid
-
-LONGEST_NAME = 512
+from matching.names import LONGEST_NAME
 
 # What is wrong, and what to do.
 REASONS = {

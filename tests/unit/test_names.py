@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.name_tables import ABBREVIATIONS, HOMOGLYPHS, NUMBER_WORDS, ROMAN, STOP_TOKENS
-from matching.names import MAX_TOKENS, canonical_token, legal_form_of, parse_name
+from matching.names import LONGEST_NAME, MAX_TOKENS, canonical_token, legal_form_of, parse_name
 from matching.records import read_table
 from matching_assets.sample import sample_files
 
@@ -31,6 +31,14 @@ LIKELY_TEXT = st.text(st.sampled_from("abcXYZ 019.,&-/()'%ÅéßЖΩ中\u200b\u0
         ("J.P. Morgan & Co.", "jp morgan"),
         ("Scott Paper U.S.", "scott paper us"),
         ("E.ON SE", "e on"),
+        ("PG&E Corp", "pg e"),
+        ("Banca e Finanza", "banca finanza"),
+        ("De Beers PLC", "de beers"),
+        ("La Quinta Holdings", "quinta holdings"),
+        ("A. O. Smith", "ao smith"),
+        ("Alphabet\u2122 Inc.\u00ae", "alphabet"),
+        ("JOHN HANCOCK PREFERRED INCOME F", "john hancock preferred income"),
+        ("ROSECLIFF ACQUISITION CORP I", "rosecliff acquisition corp i"),
         ("Amazon.com, Inc.", "amazon com"),
         ("L'Oréal", "loreal"),
         ("Fund II", "fund 2"),
@@ -164,9 +172,11 @@ def test_a_name_without_tokens_says_why(raw: str) -> None:
     assert bool(parsed.tokens) != ("empty" in parsed.flags or "untransliterated" in parsed.flags)
 
 
-def test_ten_thousand_characters_are_parsed() -> None:
-    assert parse_name("x" * 10_000).tokens == ("x" * 10_000,)
-    assert parse_name("A " * 5_000 + "Inc").legal_form == "inc"
+def test_of_ten_thousand_characters_the_first_are_read_and_the_rest_is_kept() -> None:
+    parsed = parse_name("x" * 10_000)
+    assert parsed.tokens == ("x" * LONGEST_NAME,)
+    assert parsed.line_noise == ("x" * (10_000 - LONGEST_NAME),)
+    assert parsed.flags == ("overlong",)
 
 
 @given(COMPANY, FORM, LINE)
