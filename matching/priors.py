@@ -57,13 +57,12 @@ class Priors:
 
 
 def origins_of(records: pl.DataFrame) -> pl.DataFrame:
-    """The columns of PRIOR_ATTRIBUTES that records have, in comparable form."""
-    return pl.DataFrame(
-        {
-            a: pl.Series([comparable(a, v) for v in records[a].cast(pl.String)], dtype=pl.String)
-            for a in PRIOR_ATTRIBUTES
-            if a in records.columns
-        }
+    """PRIOR_ATTRIBUTES of records in comparable form, null where a record or the whole frame has none."""
+    return records.select(
+        pl.Series(a, [comparable(a, v) for v in records[a].cast(pl.String)], dtype=pl.String)
+        if a in records.columns
+        else pl.Series(a, [None] * records.height, dtype=pl.String)
+        for a in PRIOR_ATTRIBUTES
     )
 
 

@@ -48,7 +48,14 @@ def test_what_is_learnt_is_bounded() -> None:
 
 def test_values_are_compared_in_one_form() -> None:
     records = pl.DataFrame({"country": ["United States", "USA", None], "exchange": [" NYQ", "nyq", ""]})
-    assert origins_of(records).rows() == [("us", "nyq"), ("us", "nyq"), (None, None)]
+    assert origins_of(records).rows() == [("us", "nyq", None), ("us", "nyq", None), (None, None, None)]
+
+
+def test_records_without_any_origin_are_told_nothing_of() -> None:
+    records = pl.DataFrame({"record_id": ["a", "b"], "name": ["A", "B"]})
+    told = Priors.fit(home_and_abroad()).columns(origins_of(records))
+    assert told.shape == (2, len(PRIOR_ATTRIBUTES))
+    assert not told.any()
 
 
 def test_in_training_an_entity_has_no_say_about_itself() -> None:
