@@ -151,7 +151,8 @@ def feature_matrix(
 
     Without `priors` the features of the record's origin are 0; training fills them in out of fold.
     """
-    from matching.feature_kernels import name_features
+    from matching.alignment import name_features
+    from matching.names import MAX_TOKENS
     from matching.retrieval.index import LOAD_THREADS
 
     a = index.arrays
@@ -175,7 +176,7 @@ def feature_matrix(
         table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, queries.known, record_idf,
         a["name_tokens"], a["name_starts"], a["word_chars"], a["word_starts"], idf,
         forms, a["legal_form"], classes, a["share_class"], cut, a["variant_namesakes"], index.master.height,
-        out, LOAD_THREADS,
+        MAX_TOKENS, out, LOAD_THREADS,
     )  # fmt: skip
     reference = a["variant_reference"][variant]
     for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):

@@ -22,7 +22,6 @@ from matching.names import ParsedName, parse_name
 from matching.vocabulary import NameTable
 
 WORD_BUCKETS = 1 << 15
-LANES = 64  # the length of quantised vectors: a fixed one is compared ten times faster
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,8 @@ def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
     Codes are padded with zeros: int8 [n, LANES] (or [n, 0] of vectors without length), float32 [n].
     Raises ValueError for vectors longer than LANES.
     """
+    from matching.retrieval.search import LANES
+
     if vectors.shape[1] > LANES:
         raise ValueError(f"vectors of {vectors.shape[1]} numbers are longer than {LANES}")
     largest = np.abs(vectors).max(axis=1, initial=0.0)

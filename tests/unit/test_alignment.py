@@ -1,10 +1,14 @@
 """Which word stands for which, and how."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import matching
 from matching.alignment import KINDS, MAX_LENGTH, abbreviates, align, edit_similarity, word_similarity
 from matching.names import MAX_TOKENS, parse_name
 from matching.vocabulary import NameTable, known_as
@@ -154,6 +158,15 @@ def test_partners_point_at_each_other_and_similarities_are_shares(record: str, r
             if partner >= 0:  # of several words that are one, each points at it, and it at the first
                 back = other[partner][0]
                 assert back == i or side[back][0] == partner
+
+
+def test_compiled_code_takes_nothing_from_another_file() -> None:
+    """Or it would stay as it was compiled when the other file changes: the cache looks at its own file only."""
+    for path in Path(matching.__path__[0]).rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        imported = [n.module or "" for n in tree.body if isinstance(n, ast.ImportFrom)]
+        if any(isinstance(n, ast.Import) and n.names[0].name == "numba" for n in tree.body):
+            assert not [name for name in imported if name.startswith("matching")], path
 
 
 @given(NAME)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matching.names import parse_name
-from matching.retrieval.encoder import LANES, Encoder, EncoderConfig, encoder_terms, quantise
+from matching.retrieval.encoder import Encoder, EncoderConfig, encoder_terms, quantise
 from matching.retrieval.perturb import perturb
+from matching.retrieval.search import LANES
 
 NAMES = ["Zenith Copper Mining Inc", "Northolt Bank AG", "Summit Energy Partners LP", "Meta Platforms Inc", "3M Co"]
 TINY = EncoderConfig(dim=8, batch=4, steps=3)
