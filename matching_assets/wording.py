@@ -23,11 +23,13 @@ def told_decision(decision: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """
     best = decision["reference_id"]
     lines = [f"{decision['decision']}  {_reference(best, names)}, probability {decision['probability']:.3f}"]
-    for reason in decision["reasons"]:
+    reasons = decision["reasons"]
+    width = max((len(title_of(reason["code"])) for reason in reasons), default=0)
+    for reason in reasons:
         weight = f"{reason['contribution']:+7.2f}" if reason["contribution"] else " " * 7
-        lines.append(f"  {weight}  {title_of(reason['code']):<38}{reason['evidence']}".rstrip())
-    if any(reason["contribution"] for reason in decision["reasons"]):
-        lines.append(f"  {sum(reason['contribution'] for reason in decision['reasons']):+7.2f}  in all")
+        lines.append(f"  {weight}  {title_of(reason['code']):<{width}}  {reason['evidence']}".rstrip())
+    if any(reason["contribution"] for reason in reasons):
+        lines.append(f"  {sum(reason['contribution'] for reason in reasons):+7.2f}  in all")
     runner_up = decision["runner_up_id"]
     if runner_up is not None:
         lines.append(f"  runner-up {_reference(runner_up, names)}, probability {decision['runner_up_probability']:.3f}")

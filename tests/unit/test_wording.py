@@ -50,7 +50,7 @@ def metrics():
 def test_a_decision_is_told_with_its_reasons_in_words():
     told = told_decision(MATCHED, NAMES)
     assert told.startswith("match  R1 ACME CORP, probability 0.997")
-    assert "+3.25  The words of the name agree           shared: acme" in told
+    assert "+3.25  The words of the name agree  shared: acme" in told
     assert "-1.00  The place differs" in told
 
 
