@@ -22,9 +22,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Index the reference and say what was made."""
+    from matching.bundle import read_manifest
     from matching.scoring import Scorer
+    from matching_assets.wording import told_certificate
 
     reference, aliases = read_reference(given, given.out)
-    out = Scorer.load(given.bundle).reindex(reference, aliases, given.out)
-    print(f"bundle {Scorer.load(out).bundle_version} with {reference.height:,} references: {out}")
+    manifest = read_manifest(Scorer.load(given.bundle).reindex(reference, aliases, given.out))
+    print(f"bundle {manifest.version} with {reference.height:,} references: {given.out}")
+    print(told_certificate(manifest.facts["certificate"]["statement"]))
     return 0

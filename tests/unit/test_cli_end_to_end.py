@@ -133,10 +133,19 @@ def test_a_record_that_cannot_be_read_is_refused_in_one_line(record, folder, cap
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_a_name_is_enough(folder):
+    record = json.dumps({"name": RECORDS["name"][0]})
+    assert "probability" in said("explain", "--bundle", folder / "bundle", "--record", record)
+
+
 def test_reindex_brings_the_models_to_another_reference(folder):
     write_table(SAMPLE["reference"].tail(50), folder / "other.csv")
-    said("reindex", "--bundle", folder / "bundle", "--reference", folder / "other.csv", "--out", folder / "other")
+    printed = said(
+        "reindex", "--bundle", folder / "bundle", "--reference", folder / "other.csv", "--out", folder / "other"
+    )
     scorer = Scorer.load(folder / "other")
+    assert scorer.bundle_version in printed
+    assert "Nothing is matched automatically" in " ".join(printed.split())
     assert set(scorer.index.reference_ids) == set(read_table(folder / "other.csv")["reference_id"])
     assert scorer.manifest.files["ranker.ubj"] == Scorer.load(folder / "bundle").manifest.files["ranker.ubj"]
 
