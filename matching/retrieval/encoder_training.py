@@ -32,6 +32,8 @@ def train_weights(
     from matching.retrieval.encoder import WORD_BUCKETS, encoder_terms
     from matching.retrieval.grams import GRAMS
 
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the operations are small: handing them out to threads costs three times what it saves
     torch.manual_seed(config.seed)
     torch.use_deterministic_algorithms(True)
     dice = random.Random(config.seed)  # noqa: S311 - reproducible, not secret
@@ -79,6 +81,7 @@ def train_weights(
         if progress is not None:
             progress((step + 1) / config.steps)
     torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
     # float16 is what is stored: rounding here makes a loaded encoder give the same bytes as the one that was trained.
     table = bag.weight.detach().numpy().astype(np.float16).astype(np.float32)
     return table, layer.weight.detach().numpy().T.astype(np.float32).copy()
