@@ -15,7 +15,6 @@ data is not trained again because it is Sunday.
 import dagster as dg
 
 from matching_assets.assets.serving import DeployConfig
-from matching_assets.partitions import BUSINESS_DAYS
 
 INTAKE = ("raw_records", "clean_records", "quarantined_records")
 MATCHING = ("match_decisions", "scoring_telemetry", "decision_reasons", "drift_report", "live_quality")
@@ -27,7 +26,6 @@ JUDGED = ("evaluation", "model_package", "model_card", "approval")
 daily_matching = dg.define_asset_job(
     "daily_matching",
     selection=dg.AssetSelection.assets(*INTAKE, *MATCHING),
-    partitions_def=BUSINESS_DAYS,
     description="Take in one business day, match it with the deployed version, explain and watch the decisions.",
     tags={"dagster/max_retries": "1"},
 )

@@ -3,6 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
+from matching.ranker import RankerConfig
 from matching.retrieval.encoder import EncoderConfig
 from matching.training import FitConfig
 
@@ -16,6 +17,7 @@ class Training(dg.ConfigurableResource):
     top_k: int = Field(50, description="Candidates that retrieval returns for a record.")
     holdout_share: float = Field(0.2, description="Share of the entities that are only measured on.")
     encoder_steps: int = Field(240, description="Training batches of the encoder.")
+    ranker_trees: int = Field(100, description="Trees of the ranker.")
 
     def fit_config(self) -> FitConfig:
         """As the domain takes it."""
@@ -26,4 +28,5 @@ class Training(dg.ConfigurableResource):
             top_k=self.top_k,
             holdout_share=self.holdout_share,
             encoder=EncoderConfig(steps=self.encoder_steps, seed=self.seed),
+            ranker=RankerConfig(trees=self.ranker_trees, seed=self.seed),
         )

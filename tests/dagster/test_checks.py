@@ -1,0 +1,133 @@
+"""Each check closes on bad input. Days are taken in on a platform of their own; other checks are asked as functions."""
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from matching_assets.checks.features import candidate_recall
+from matching_assets.checks.monitoring import matches_turn_out_right, no_drift
+from matching_assets.checks.records import nothing_lost
+from matching_assets.checks.reference import identifiers_valid, label_consistency, reference_unique
+from matching_assets.checks.serving import few_without_candidate
+from matching_assets.jobs import INTAKE
+
+
+@pytest.fixture
+def intake(new_platform):
+    """A platform of its own on which one day has landed."""
+    platform = new_platform()
+    platform.land(
+        "records/2026-01-05", pl.DataFrame({"record_id": ["1", "2", "3"], "name": ["IBM", "Apple Inc", "SAP"]})
+    )
+    return platform
+
+
+def failed_checks(result):
+    return {found.check_name: found for found in result.get_asset_check_evaluations() if not found.passed}
+
+
+def test_a_file_that_is_mostly_broken_is_not_matched(intake):
+    intake.land("records/2026-01-05", pl.DataFrame({"record_id": ["1", "2", "3"], "name": ["IBM", "", "-"]}))
+    result = intake.run("daily_matching", "2026-01-05", INTAKE)
+    failed = failed_checks(result)
+    assert not result.success
+    assert failed["guardrails_share"].blocking
+    assert "33.3%" in failed["guardrails_share"].description
+
+
+def test_a_file_with_a_few_bad_rows_warns_and_goes_on(intake):
+    names = [f"Company {n}" for n in range(9)] + [""]
+    intake.land("records/2026-01-05", pl.DataFrame({"record_id": list("0123456789"), "name": names}))
+    result = intake.run("daily_matching", "2026-01-05", INTAKE)
+    assert result.success
+    assert failed_checks(result)["quarantine_share"].severity is dg.AssetCheckSeverity.WARN
+
+
+def test_a_file_of_another_size_than_usual_warns(intake):
+    for day in ("2026-01-06", "2026-01-07"):
+        rows = [str(n) for n in range(100)]
+        intake.land(f"records/{day}", pl.DataFrame({"record_id": rows, "name": [f"Company {n}" for n in rows]}))
+        assert intake.run("daily_matching", day, INTAKE).success
+    result = intake.run("daily_matching", "2026-01-05", INTAKE)
+    assert result.success
+    assert "0.03 times the median of 2 other days" in failed_checks(result)["usual_volume"].description
+
+
+def test_a_quarantined_row_is_kept_with_its_rule_and_its_row(intake):
+    intake.land("records/2026-01-05", pl.DataFrame({"record_id": ["1", "2", "3"], "name": ["IBM", "", "SAP"]}))
+    assert intake.run("daily_matching", "2026-01-05", INTAKE).success
+    rows = intake.tables.read("quarantined_records", "2026-01-05").select("record_id", "row", "rule").rows()
+    assert rows == [("2", 2, "name_present")]
+
+
+def test_a_day_without_a_file_fails_with_what_to_deliver(intake):
+    result = intake.run("daily_matching", "2026-01-06", INTAKE)
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "Deliver records/2026-01-06.csv" in str(failure.event_specific_data.error)
+
+
+def test_rows_that_vanish_are_found():
+    frame = pl.DataFrame({"record_id": ["1", "2"]})
+    found = nothing_lost(frame.head(1), frame, frame.clear())
+    assert (found.passed, found.metadata["lost"].value) == (False, 1)
+
+
+def test_a_reference_whose_identifiers_are_wrong_is_refused():
+    reference = pl.DataFrame({"reference_id": ["a", "b"], "name": ["IBM", "SAP"], "lei": ["5493001KJTIIGC8Y1R12", "X"]})
+    found = identifiers_valid(reference)
+    assert not found.passed
+    assert "1 for an identifier" in found.description
+
+
+def test_a_reference_id_that_stands_for_two_entities_is_found():
+    master = pl.DataFrame({"reference_id": ["a", "b"], "merged_ids": [["b"], []]})
+    assert not reference_unique(master).passed
+
+
+def labels_of(answers: list[str | None]) -> tuple[pl.DataFrame, pl.LazyFrame, pl.DataFrame]:
+    """Labels of as many records, records with two names in turn, and a master of two references."""
+    ids = [str(n) for n in range(len(answers))]
+    labels = pl.DataFrame(
+        {"record_id": ids, "reference_id": answers}, schema={"record_id": pl.String, "reference_id": pl.String}
+    )
+    records = pl.LazyFrame({"record_id": ids, "name": ["IBM" if n % 2 else "SAP" for n in range(len(ids))]})
+    return labels, records, pl.DataFrame({"reference_id": ["a", "b"], "merged_ids": [["c"], []]})
+
+
+@pytest.mark.parametrize(
+    ("answers", "passed"),
+    [
+        (["a", "b"] * 60, True),
+        (["c", "b"] * 60, True),
+        (["a", "b"] * 40, False),
+        (["a", "stranger"] * 60, False),
+        (["a", "b"] * 59 + ["b", None], False),
+    ],
+    ids=["good", "merged id", "too few", "unknown reference", "one name, two answers"],
+)
+def test_labels_that_contradict_themselves_are_not_learnt_from(answers, passed):
+    assert label_consistency(*labels_of(answers)).passed is passed
+
+
+def test_a_retrieval_that_loses_right_references_stops_the_training():
+    labels = pl.DataFrame({"record_id": ["1", "2"], "reference_id": ["a", "b"]})
+    pairs = pl.DataFrame({"record_id": ["1"], "reference_id": ["a"], "rank": [1]})
+    assert candidate_recall(pairs, labels).metadata["recall"].value == 0.5
+    assert not candidate_recall(pairs, labels).passed
+
+
+def test_a_day_full_of_records_without_candidates_warns():
+    decisions = pl.DataFrame({"reference_id": [None, "a", "a"]})
+    assert not few_without_candidate(decisions).passed
+
+
+def test_a_column_that_drifted_warns():
+    report = pl.DataFrame({"column": ["name_length", "probability"], "status": ["ALARM", "OK"]})
+    found = no_drift(report)
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "name_length" in found.description
+
+
+def test_matches_that_turn_out_wrong_warn():
+    quality = pl.DataFrame({"band": ["match"], "records": [100], "errors": [3]})
+    assert not matches_turn_out_right(quality).passed

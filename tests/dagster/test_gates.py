@@ -1,0 +1,99 @@
+"""Each gate of an approval: it opens for a good value, and it closes for a bad one."""
+
+from typing import Any
+
+import pytest
+
+from matching_assets.gates import decide_status, judge_version
+
+CERTIFICATE = {
+    "granted": True,
+    "confidence": 0.95,
+    "target_precision": 0.99,
+    "p_value": 0.02,
+    "statement": "Shown by 400 entities.",
+}
+METRICS = {
+    "precision": 0.995,
+    "precision_ci95": [0.97, 1.0],
+    "ece": 0.01,
+    "recall@50": 0.97,
+    "recall@1": 0.95,
+    "coverage": 0.5,
+}
+
+
+def measured(**changed: Any) -> dict[str, Any]:
+    """A good version, with some of its metrics changed."""
+    return {
+        "metrics": {**METRICS, **changed},
+        "baseline": {"top1": 0.9},
+        "champion": None,
+        "golden_wrong": [],
+        "golden_changed": [],
+    }
+
+
+def closed(facts: dict[str, Any], certificate: dict[str, Any] | None = None, **config: bool) -> set[str]:
+    """The gates that do not open."""
+    gates = judge_version(facts, certificate or CERTIFICATE, **config)
+    assert (decide_status(gates) == "Rejected") == any(not gate.passed for gate in gates)
+    return {gate.gate for gate in gates if not gate.passed}
+
+
+def test_a_good_version_passes_every_gate():
+    assert closed(measured()) == set()
+
+
+@pytest.mark.parametrize(
+    ("changed", "gate"),
+    [
+        ({"precision_ci95": [0.94, 1.0]}, "precision"),
+        ({"ece": 0.06}, "calibration"),
+        ({"ece": None}, "calibration"),
+        ({"recall@50": 0.8}, "candidate_recall"),
+        ({"recall@50": None}, "candidate_recall"),
+        ({"recall@1": 0.9}, "baseline"),
+    ],
+)
+def test_a_bad_value_closes_its_gate(changed, gate):
+    assert gate in closed(measured(**changed))
+
+
+def test_without_a_certificate_nothing_is_approved():
+    assert closed(measured(), {**CERTIFICATE, "granted": False}) == {"certificate"}
+
+
+def test_a_version_without_a_certificate_may_be_allowed_explicitly():
+    assert closed(measured(), {**CERTIFICATE, "granted": False}, without_automatic_matches=True) == set()
+
+
+def test_a_version_that_matches_nothing_matches_nothing_wrongly():
+    assert closed(measured(precision=None, precision_ci95=[0.0, 1.0], coverage=0.0)) == set()
+
+
+def test_a_golden_decision_that_becomes_a_wrong_match_closes_the_gate():
+    assert closed({**measured(), "golden_wrong": ["r1"], "golden_changed": ["r1: review expected, match decided"]}) == {
+        "golden_set"
+    }
+
+
+def test_a_golden_decision_that_only_comes_out_otherwise_does_not():
+    assert closed({**measured(), "golden_changed": ["r1: review expected, match decided"]}) == set()
+
+
+@pytest.mark.parametrize(
+    ("champion", "gates"),
+    [
+        ({"recall@1": 0.96, "coverage": 0.51}, set()),
+        ({"recall@1": 0.98, "coverage": 0.5}, {"champion"}),
+        ({"recall@1": 0.95, "coverage": 0.6}, {"champion"}),
+    ],
+)
+def test_a_version_may_not_be_worse_than_the_champion_by_more_than_noise(champion, gates):
+    assert closed({**measured(), "champion": champion}) == gates
+
+
+def test_the_sentence_has_the_value_that_was_seen():
+    (gate,) = [gate for gate in judge_version(measured(ece=0.0123), CERTIFICATE) if gate.gate == "calibration"]
+    assert "0.0123" in gate.sentence
