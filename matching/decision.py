@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.names import ParsedName
+from matching.policy import Policy
 
 LEAST_LEAD = 0.05  # log-odds: a smaller lead over the runner-up is no difference that anybody could explain
 # What a parsed name must not have for its record to be matched without a person.
@@ -67,3 +68,21 @@ def is_ambiguous(ranked: Ranked) -> NDArray[np.bool_]:
 def is_unreadable(names: Sequence[ParsedName]) -> NDArray[np.bool_]:
     """Whether a name has any of BARRING_FLAGS: then it cannot be compared as a whole, or not safely. bool [n]."""
     return np.array([any(f in BARRING_FLAGS for f in n.flags) for n in names], np.bool_)
+
+
+def bands(
+    policy: Policy,
+    probability: NDArray[np.float64],
+    runner_up_probability: NDArray[np.float64],
+    readable: NDArray[np.bool_],
+    clear: NDArray[np.bool_],
+) -> list[str]:
+    """`match`, `review` or `no_match` for each record; all [n], probabilities NaN where there is no candidate.
+
+    A name that cannot be read is reviewed. So are two equals (not `clear`) where one of them is likely enough to be
+    right: their probabilities add, or namesakes would be refused because each alone is unlikely.
+    """
+    band = np.array(policy.decide(probability, runner_up_probability, readable & clear), dtype=object)
+    either = np.nan_to_num(probability) + np.nan_to_num(runner_up_probability)
+    band[~readable | (~clear & (either >= policy.review_floor))] = "review"
+    return [str(b) for b in band]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from matching.bundle import MANIFEST, Manifest, load_parts, read_manifest, verify_bundle
 from matching.calibration import Calibration
-from matching.decision import Ranked, is_ambiguous, is_unreadable, rank
+from matching.decision import Ranked, bands, is_ambiguous, is_unreadable, rank
 from matching.explanation import contrast, group_contributions, tell
 from matching.features import FEATURE_NAMES, feature_matrix, flatten
 from matching.files import atomic_folder, folder_files, write_json
@@ -100,10 +100,10 @@ class Scorer:
         decisions = pl.DataFrame(
             {
                 "record_id": records["record_id"],
-                "reference_id": pl.Series(ids[reference[ranked.best]], dtype=pl.String),
+                "reference_id": pl.Series(ids[reference[ranked.best]].tolist(), dtype=pl.String),
                 "probability": decided.probability,
                 "decision": pl.Series(decided.band, dtype=pl.String),
-                "runner_up_id": pl.Series(ids[reference[ranked.runner_up]], dtype=pl.String),
+                "runner_up_id": pl.Series(ids[reference[ranked.runner_up]].tolist(), dtype=pl.String),
                 "runner_up_probability": pl.Series(decided.runner_up_probability, nan_to_null=True),
                 "reasons": pl.Series(told[0], dtype=pl.List(REASON)),
                 "contrast": pl.Series(told[1], dtype=pl.List(DIFFERENCE)),
@@ -115,7 +115,7 @@ class Scorer:
         candidates = pl.DataFrame(
             {
                 "record_id": records["record_id"].gather(owner[ranked.order]),
-                "reference_id": pl.Series(ids[reference[ranked.order]], dtype=pl.String),
+                "reference_id": pl.Series(ids[reference[ranked.order]].tolist(), dtype=pl.String),
                 "rank": ranked.place.astype(np.int32),
                 "score": self.calibration.probability(self.ranker.margins(features)[ranked.order]),
             }
@@ -139,15 +139,13 @@ class Scorer:
         second[two] = group_contributions(self.ranker.contributions(features[ranked.runner_up[there][two]]))
         reasons: list[list[dict[str, Any]]] = [[finding(c) for c in codes] for codes in decided.findings]
         contrasts: list[list[dict[str, Any]]] = [[] for _ in reasons]
-        rows = records.select(c for c in ATTRIBUTES if c in records.columns).to_dicts() or [{}] * records.height
-        wanted = [c for c in ATTRIBUTES if c in self.index.master.columns]
-        known = self.index.master.select(wanted)[
-            self.index.arrays["variant_reference"][variant[ranked.best[there]]]
-        ].to_dicts()
+        rows = records.select("record_id", *(c for c in ATTRIBUTES if c in records.columns)).to_dicts()
+        master = self.index.master.select("reference_id", *(c for c in ATTRIBUTES if c in self.index.master.columns))
+        known = master[self.index.arrays["variant_reference"][variant[ranked.best[there]]]].to_dicts()
         for i, told, versus in zip(range(len(there)), tell(chosen), contrast(chosen, second), strict=True):
             record, pair = int(there[i]), int(ranked.best[there[i]])
             aligned = align_pair(self.index, queries, record, int(variant[pair]), self._words)
-            evidence = evidence_of(aligned, features[pair], rows[record], known[i] if known else {}, self._rarity)
+            evidence = evidence_of(aligned, features[pair], rows[record], known[i], self._rarity)
             reasons[record] = [reason(t, features[pair], evidence) for t in told] + reasons[record]
             contrasts[record] = [
                 {"code": reason(t, features[pair], {})["code"], "difference": t.contribution} for t in versus
@@ -227,14 +225,13 @@ def decide(ranked: Ranked, queries: Queries, calibration: Calibration, policy: P
     probability = calibration.probability(ranked.margin)
     runner_up = calibration.probability(ranked.runner_up_margin)
     unreadable, ambiguous = is_unreadable(queries.names), is_ambiguous(ranked)
-    band = policy.decide(probability, runner_up, ~unreadable & ~ambiguous)
+    band = bands(policy, probability, runner_up, ~unreadable, ~ambiguous)
     findings: list[list[str]] = [[] for _ in band]
     for i in np.flatnonzero(unreadable):
         findings[i].append("NAME_UNREADABLE")
-        band[i] = "review"
     for i in np.flatnonzero(ranked.best < 0):
         findings[i].append("NO_CANDIDATE")
-    for i in np.flatnonzero(ambiguous & (probability >= policy.review_floor)):
+    for i in np.flatnonzero(ambiguous & (np.array(band) == "review")):
         findings[i].append("AMBIGUOUS")
     return Decided(np.nan_to_num(probability, nan=0.0), runner_up, band, findings)
 

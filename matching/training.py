@@ -17,7 +17,7 @@ import polars as pl
 
 from matching.bundle import Manifest, Parts, write_bundle
 from matching.calibration import Calibration
-from matching.decision import is_ambiguous, is_unreadable, rank
+from matching.decision import bands, is_ambiguous, is_unreadable, rank
 from matching.features import FEATURE_NAMES, PRIOR_FEATURES, pair_features, retrieve
 from matching.master import build_reference_master, with_surviving_ids
 from matching.names import parse_name
@@ -147,14 +147,14 @@ def fit_ranker(
     Raises InputError when there are too few labels to learn from.
     """
     known = pairs.filter(pl.col("use") != HELD_OUT)
-    if known["right"].sum() < 20 or known.filter(~pl.col("right")).height < 20:
+    fold = fold_of(known["entity_key"], config.folds, config.seed)
+    if known["right"].sum() < 20 or known.filter(~pl.col("right")).height < 20 or len(np.unique(fold)) < 2:
         raise InputError(
             f"too few labels to learn from: {known['right'].sum()} right candidates were found", file="labels",
             column="reference_id", remedy="Label at least 50 records, some of them without a match.",
         )  # fmt: skip
     matrix = known.select(FEATURE_NAMES).to_numpy().astype(np.float32)
     right = known["right"].to_numpy()
-    fold = fold_of(known["entity_key"], config.folds, config.seed)
     taught = (known["rank"].to_numpy() <= config.train_depth) | right
     margins = cross_fitted_margins(matrix, right, fold, taught, config.ranker, progress)
     priors = Priors.fit(_origins(records, assign_use(labels, config)).filter(pl.col("use") != HELD_OUT))
@@ -179,7 +179,7 @@ def best_of(out_of_fold: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFra
     right = np.r_[pairs["right"].to_numpy(), False]
     ids = np.r_[pairs["reference_id"].to_numpy().astype(object), None]
     return asked.drop("name").with_columns(
-        pl.Series("reference_id", ids[ranked.best], dtype=pl.String),
+        pl.Series("reference_id", ids[ranked.best].tolist(), dtype=pl.String),
         pl.Series("margin", ranked.margin),
         pl.Series("runner_up_margin", ranked.runner_up_margin),
         pl.Series("right", right[ranked.best]),
@@ -215,7 +215,7 @@ def out_of_fold_decisions(best: pl.DataFrame, calibration: Calibration, policy: 
     """
     probability = calibration.probability(best["margin"].to_numpy())
     runner_up = calibration.probability(best["runner_up_margin"].to_numpy())
-    band = policy.decide(probability, runner_up, (best["readable"] & best["clear"]).to_numpy())
+    band = bands(policy, probability, runner_up, best["readable"].to_numpy(), best["clear"].to_numpy())
     return best.select("record_id", "reference_id").with_columns(
         pl.Series("probability", np.nan_to_num(probability, nan=0.0)), pl.Series("decision", band, dtype=pl.String)
     )
