@@ -20,8 +20,9 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from matching.guardrails import guard_records
+from matching.names import LONGEST_NAME
 from matching.records import ATTRIBUTES, IDENTIFIERS
-from matching.schemas import LONGEST_NAME, REASONS
+from matching.schemas import REASONS
 
 LARGEST_BODY = 256 * 1024
 MOST_RECORDS = 1000
