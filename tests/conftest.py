@@ -20,7 +20,11 @@ from matching_assets.sample import sample_files
 
 # A target that two hundred labelled entities can show, so that the small bundle matches something.
 SMALL_CONFIG = FitConfig(
-    target_precision=0.9, folds=3, top_k=20, encoder=EncoderConfig(steps=10, dim=16), ranker=RankerConfig(trees=20)
+    target_precision=0.9,
+    folds=3,
+    top_k=20,
+    encoder=EncoderConfig(steps=10, dim=16),
+    ranker=RankerConfig(trees=20, threads=1),
 )
 ALIASES = (("CIK0000001750", "Allen Aircraft Radio Inc", "1969-01-01"), ("CIK0000001800", "Abbott Alkaloidal Co", None))
 

@@ -13,7 +13,7 @@ from matching.files import write_json
 from matching.priors import Priors
 from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
 
-SMALL = RankerConfig(trees=5, depth=4, min_child_weight=0.1)
+SMALL = RankerConfig(trees=5, depth=4, min_child_weight=0.1, threads=1)
 INFORMATIVE = ("record_cover", "record_words", "lexical", "legal_form", "rivals")
 
 
