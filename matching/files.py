@@ -52,7 +52,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to write into.
 
     It becomes `path` when the block ends without an error, and vanishes otherwise. An existing `path` is replaced: it
-    is moved aside first and removed afterwards.
+    is moved aside first and removed afterwards. A process that is killed between the two moves leaves the old folder
+    beside `path`, as `.<name>.<id>.old`; who needs `path` itself at every moment writes to a new one and points to it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
