@@ -1,0 +1,244 @@
+"""Matchers that are wrong on purpose: inside each of these context managers the real matcher has one fault.
+
+A fault is as small as it can be while being plainly wrong, and its name says what is then the case. They exist so that
+a test can be shown to see something.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+from unicodedata import normalize
+from unittest.mock import patch
+
+import numpy as np
+import polars as pl
+
+from matching import alignment, features
+from matching.alignment import align
+from matching.features import FEATURE_NAMES, feature_matrix
+from matching.names import ParsedName, parse_name
+from matching.ranker import Ranker
+from matching.retrieval.index import RetrievalIndex
+from matching.scoring import Scorer
+
+Mutation = AbstractContextManager[Any]
+COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
+
+
+# How a record's name is read. The index keeps its own, right reading.
+
+
+def _reading(read: Callable[[str], ParsedName]) -> Mutation:
+    return patch("matching.retrieval.index.parse_name", lambda raw: read(raw or ""))
+
+
+def names_are_taken_as_they_stand() -> Mutation:
+    """Words are what stands between spaces, with their case and their points."""
+    return _reading(lambda raw: replace(parse_name(raw), tokens=tuple(re.sub(r"[^ -~]", "", raw).split())))
+
+
+def points_and_spaces_are_letters() -> Mutation:
+    return _reading(lambda raw: parse_name(re.sub(r"[.,-]|^ | $|(?<= ) ", "x", raw)))
+
+
+def accented_letters_are_dropped() -> Mutation:
+    return _reading(lambda raw: parse_name(normalize("NFC", raw).encode("ascii", "ignore").decode()))
+
+
+def only_ascii_is_read() -> Mutation:
+    return _reading(lambda raw: parse_name(raw.encode("ascii", "ignore").decode()))
+
+
+def the_ampersand_is_no_word() -> Mutation:
+    return _reading(lambda raw: parse_name(raw.replace("&", "ampersand")))
+
+
+def articles_are_kept() -> Mutation:
+    return _reading(lambda raw: parse_name(re.sub(r"\bthe\b", "article", raw.lower())))
+
+
+def numerals_stay_as_written() -> Mutation:
+    return patch("matching.names.canonical_token", lambda word: word)
+
+
+def numbers_are_left_out() -> Mutation:
+    return _reading(lambda raw: parse_name(re.sub(r"\b(?:[IVX]+|\d+)\b", "", raw)))
+
+
+def legal_forms_are_words() -> Mutation:
+    return patch("matching.names.legal_form_of", lambda words: "")
+
+
+def the_security_line_is_part_of_the_name() -> Mutation:
+    return patch("matching.names._cut_line_noise", lambda text, noise, flags: (text, ""))
+
+
+def nothing_bars_a_match() -> Mutation:
+    """Names that cannot be read, or that only look like what they are read as, are as good as any."""
+    return patch("matching.decision.BARRING_FLAGS", ())
+
+
+# What is seen of a pair.
+
+
+def _seeing(change: Callable[..., None]) -> Mutation:
+    """Let `change` spoil the feature matrix; it is given the matrix and all that `feature_matrix` was given."""
+
+    def spoilt(*given: Any) -> Any:
+        matrix = feature_matrix(*given)
+        change(matrix, *given)
+        return matrix
+
+    return patch("matching.scoring.feature_matrix", spoilt)
+
+
+def share_classes_are_not_seen() -> Mutation:
+    return _seeing(lambda matrix, *_: matrix[:, COLUMN["share_class"]].fill(0))
+
+
+def countries_are_not_seen() -> Mutation:
+    def unseen(index: Any, queries: Any, records: pl.DataFrame, *rest: Any) -> Any:
+        return feature_matrix(index, queries, records.drop("country", strict=False), *rest)
+
+    return patch("matching.scoring.feature_matrix", unseen)
+
+
+def unknown_countries_agree() -> Mutation:
+    """A country that no reference has is as good as the right one."""
+
+    def change(matrix: Any, *_: Any) -> None:
+        matrix[:, COLUMN["same_country"]] = np.abs(matrix[:, COLUMN["same_country"]])
+
+    return _seeing(change)
+
+
+def blank_is_a_country() -> Mutation:
+    """An attribute without a value is compared with those that have one."""
+    right = features.comparable
+    return patch.object(features, "comparable", lambda kind, value: right(kind, value) or "")
+
+
+def the_batch_is_the_measure() -> Mutation:
+    """A similarity counts by what it is above the mean of the batch."""
+
+    def change(matrix: Any, *_: Any) -> None:
+        for name in ("lexical", "letters", "lexical_lead"):
+            matrix[:, COLUMN[name]] -= matrix[:, COLUMN[name]].mean()
+
+    return _seeing(change)
+
+
+def the_size_of_the_reference_counts() -> Mutation:
+    def change(matrix: Any, index: RetrievalIndex, *_: Any) -> None:
+        for name in ("lexical_lead", "cover_lead", "lexical"):
+            matrix[:, COLUMN[name]] *= index.master.height % 2
+
+    return _seeing(change)
+
+
+def the_number_of_columns_counts() -> Mutation:
+    def change(matrix: Any, index: RetrievalIndex, queries: Any, records: pl.DataFrame, *_: Any) -> None:
+        for name in ("lexical_lead", "cover_lead", "lexical"):
+            matrix[:, COLUMN[name]] /= records.width
+
+    return _seeing(change)
+
+
+def only_equal_words_align() -> Mutation:
+    """The alignment knows neither abbreviations nor spelling, joined words or initials."""
+
+    def strict(*given: Any) -> None:
+        align(*given)
+        for match, kind, similarity in (given[7:10], given[10:13]):
+            loose = kind != alignment.EXACT
+            match[loose], kind[loose], similarity[loose] = -1, 0, 0.0
+
+    return patch("matching.alignment.align", strict)
+
+
+def left_over_words_belong_together() -> Mutation:
+    """A word without a partner gets the first other one that has none."""
+
+    def loose(*given: Any) -> None:
+        align(*given)
+        (left, right), (left_match, right_match) = (given[0], given[4]), (given[7], given[10])
+        for i, j in zip(
+            *(np.flatnonzero(m[: len(w)] < 0) for w, m in ((left, left_match), (right, right_match))), strict=False
+        ):
+            left_match[i], right_match[j] = j, i
+            given[8][i] = given[11][j] = alignment.SPELLING
+
+    return patch("matching.alignment.align", loose)
+
+
+def only_the_record_may_err() -> Mutation:
+    """A word of the reference has a partner only if that is equal."""
+
+    def lopsided(*given: Any) -> None:
+        align(*given)
+        given[10][given[11] != alignment.EXACT] = -1
+
+    return patch("matching.alignment.align", lopsided)
+
+
+# How candidates are ranked.
+
+
+def _ranking(change: Callable[[Any, Any], Any]) -> Mutation:
+    """Let `change` give other margins, from the right ones and the pair features."""
+    right = Ranker.margins
+    return patch.object(Ranker, "margins", lambda self, pairs: change(right(self, pairs), pairs))
+
+
+def only_equal_names_count() -> Mutation:
+    """The matcher is a look-up of names: other than equal is other."""
+    return _ranking(lambda margins, pairs: np.where(pairs[:, COLUMN["same_name"]] == 1, margins, -9.0))
+
+
+def the_first_word_decides() -> Mutation:
+    return _ranking(lambda margins, pairs: 9.0 * pairs[:, COLUMN["first_word"]].astype(np.float64) - 4.5)
+
+
+def another_country_rules_a_candidate_out() -> Mutation:
+    return _ranking(lambda margins, pairs: np.where(pairs[:, COLUMN["same_country"]] < 0, -9.0, margins))
+
+
+def later_rows_rank_lower() -> Mutation:
+    return _ranking(lambda margins, pairs: margins - 1e-6 * np.arange(len(pairs)))
+
+
+def candidates_share_one_probability() -> Mutation:
+    """A softmax over the candidates in place of a probability of each."""
+    from matching.decision import rank
+
+    return patch(
+        "matching.scoring.rank",
+        lambda owner, margins, records: rank(owner, margins - np.log(np.bincount(owner)[owner]), records),
+    )
+
+
+# How it is decided, and what is told.
+
+
+def the_best_candidate_wins() -> Mutation:
+    """Whatever is best is matched."""
+    return patch("matching.scoring.bands", lambda policy, probability, *_: ["match"] * len(probability))
+
+
+def a_tie_goes_to_the_first() -> Mutation:
+    return patch("matching.decision.LEAST_LEAD", -1.0)
+
+
+def names_are_told() -> Mutation:
+    """Telemetry carries the name, for convenience."""
+    right = Scorer._telemetry
+
+    def telling(self: Scorer, decisions: pl.DataFrame, queries: Any, *rest: Any) -> pl.DataFrame:
+        name = pl.Series("name", [n.raw for n in queries.names], dtype=pl.String)
+        return right(self, decisions, queries, *rest).with_columns(name)
+
+    return patch.object(Scorer, "_telemetry", telling)
