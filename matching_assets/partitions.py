@@ -44,4 +44,5 @@ def newest_of_each(records: pl.LazyFrame) -> pl.DataFrame:
 
 def labelled(records: pl.LazyFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """The records that have a label, in the order of arrival: what is learnt from and measured on."""
-    return newest_of_each(records.join(labels.lazy().select("record_id"), on="record_id", how="semi"))
+    known = newest_of_each(records)
+    return known.join(labels.select("record_id"), on="record_id", how="semi", maintain_order="left")
