@@ -5,6 +5,8 @@ UV := 0.13.9
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
+# Where this is set, every process compiles torch, dagster and all the others anew: 15 s each.
+unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .PHONY: help setup demo dev test check lint bench lock
 

@@ -5,7 +5,7 @@ import polars as pl
 
 from matching.files import file_digest
 from matching.guardrails import guard_aliases, guard_labels, guard_reference
-from matching.master import build_reference_master
+from matching.master import build_reference_master, with_surviving_ids
 from matching_assets.landing import Landing, as_delivered
 from matching_assets.owners import REFERENCE_DATA
 from matching_assets.partitions import newest_of_each
@@ -62,7 +62,7 @@ def labels(
     guarded = {
         name: guard_labels(as_delivered(path), record_ids, reference_ids, file=name) for name, path in files.items()
     }
-    frame = later_wins([part.accepted for part in guarded.values()])
+    frame = with_surviving_ids(later_wins([part.accepted for part in guarded.values()]), reference_master)
     refused = [part.quarantined.with_columns(file=pl.lit(name)) for name, part in guarded.items()]
     return report(
         frame,
