@@ -98,16 +98,13 @@ def by_digest(registry: Registry, digest: str) -> ModelPackage:
 
 
 def newest_approved(registry: Registry) -> ModelPackage:
-    """The newest version that may serve. NotApprovedError says why the newest of all may not."""
+    """The newest version that may serve. NotApprovedError says why the last few may not."""
     packages = registry.list()
     approved = [package for package in packages if package.status == "Approved"]
     if approved:
         return approved[-1]
-    why = "no version is registered: run `retrain`"
-    if packages:
-        failed = [gate["sentence"] for gate in packages[-1].history[-1]["gates"] if not gate["passed"]]
-        why = f"version {packages[-1].version} is {packages[-1].status}. {' '.join(failed)}"
-    raise NotApprovedError(f"nothing to deploy: {why}")
+    why = [f"version {package.version} is {package.status}. {_objections(package)}" for package in packages[-3:]]
+    raise NotApprovedError(f"nothing to deploy: {' '.join(why) or 'no version is registered; run `retrain`.'}")
 
 
 def deploy(package: ModelPackage, store: ObjectStore, endpoint: Endpoint) -> tuple[EndpointState, Manifest]:
@@ -121,3 +118,8 @@ def deploy(package: ModelPackage, store: ObjectStore, endpoint: Endpoint) -> tup
     manifest = verify_bundle(bundle)
     lineage = {"registry_version": str(package.version), **package.lineage}
     return endpoint.deploy(ENDPOINT, bundle, manifest.version, lineage), manifest
+
+
+def _objections(package: ModelPackage) -> str:
+    """What the gates of the last decision objected to."""
+    return " ".join(gate["sentence"] for gate in package.history[-1]["gates"] if not gate["passed"])
