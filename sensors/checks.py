@@ -45,8 +45,8 @@ def check_failures(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.Se
     state = cursor.load(context.cursor)
     ended, position = ended_since(context.instance, state.get("position", {}))
     findings = [finding_of(evaluation) for run in ended for evaluation in _evaluations(context.instance, run)]
-    decision = tell_of_troubles(alerts, "check:", findings, state.get("told", {}))
+    told = tell_of_troubles(alerts, "check:", findings, state.get("told", {}))
     return dg.SensorResult(
-        skip_reason=f"{len(findings)} checks ran, {len(decision.open)} causes are open.",
-        cursor=cursor.dump({"position": position, "told": decision.open}),
+        skip_reason=f"{len(findings)} checks ran, {len(told)} causes are open.",
+        cursor=cursor.dump({"position": position, "told": told}),
     )

@@ -43,8 +43,8 @@ def run_failures(context: dg.SensorEvaluationContext, alerts: Alerts) -> dg.Sens
     state = cursor.load(context.cursor)
     ended, position = ended_since(context.instance, state.get("position", {}))
     findings = [found for run in ended if (found := finding_of(_described(context.instance, run)))]
-    decision = tell_of_troubles(alerts, "run:", findings, state.get("told", {}))
+    told = tell_of_troubles(alerts, "run:", findings, state.get("told", {}))
     return dg.SensorResult(
-        skip_reason=f"{len(ended)} runs ended, {len(decision.open)} causes are open.",
-        cursor=cursor.dump({"position": position, "told": decision.open}),
+        skip_reason=f"{len(ended)} runs ended, {len(told)} causes are open.",
+        cursor=cursor.dump({"position": position, "told": told}),
     )

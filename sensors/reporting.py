@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from matching_assets.owners import REFERENCE_DATA
 from resources.alerts import Alert, Alerts
-from sensors.rules.troubles import Clear, Decision, Finding, decide
+from sensors.rules.troubles import Clear, Finding, Open, decide
 
 LANDING_RUNBOOK = "docs/RUNBOOK.md#a-file-was-not-taken"
 
@@ -22,13 +23,16 @@ def tell_of_files(alerts: Alerts, folder: str, problems: Mapping[str, str]) -> N
             alerts.clear(alert.cause)
 
 
-def tell_of_troubles(alerts: Alerts, above: str, findings: Iterable[Finding], told: Mapping[str, float]) -> Decision:
+def tell_of_troubles(
+    alerts: Alerts, above: str, findings: Iterable[Finding], told: Mapping[str, Any]
+) -> dict[str, Any]:
     """Alert on what was found below `above` (`run:` or `check:`), and clear what is well again.
 
-    `told`: when each open cause was last alerted on, from the cursor; where it was lost, now is taken for it.
+    `told` is what the last call returned, from the cursor: of each open cause, when it was last alerted on and for what
+    day. Where it was lost, now is taken for it.
     """
     opened = [alert.cause for alert in alerts.open_alerts() if alert.cause.startswith(above)]
-    decision = decide(findings, {cause: told.get(cause, time.time()) for cause in opened})
+    decision = decide(findings, {cause: Open(*told.get(cause, (time.time(),))) for cause in opened})
     for action in decision.actions:
         if isinstance(action, Clear):
             alerts.clear(action.cause)
@@ -37,4 +41,4 @@ def tell_of_troubles(alerts: Alerts, above: str, findings: Iterable[Finding], to
         severity = found.severity or "WARN"
         alert = Alert(found.cause, severity, found.owner, found.runbook, action.count, found.sentence)
         alerts.send(alert, again=action.again)
-    return decision
+    return {cause: [known.told_at, known.day] for cause, known in decision.open.items()}

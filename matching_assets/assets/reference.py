@@ -59,6 +59,7 @@ def labels(
     record_ids = newest_of_each(clean_records)["record_id"]
     reference_ids = pl.concat([reference_master["reference_id"], reference_master["merged_ids"].explode()]).drop_nulls()
     files = landing.labels()
+    digests = {name: file_digest(path) for name, path in files.items()}  # before reading: a correction stays new
     guarded = {
         name: guard_labels(as_delivered(path), record_ids, reference_ids, file=name) for name, path in files.items()
     }
@@ -72,7 +73,7 @@ def labels(
             "quarantined_labels": sum(part.height for part in refused),
         },
         tables={"quarantined": pl.concat(refused, how="diagonal").head(20)},
-        facts={"files": {name: file_digest(path) for name, path in files.items()}},
+        facts={"files": digests},
     )
 
 

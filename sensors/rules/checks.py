@@ -33,7 +33,7 @@ def finding_of(evaluation: Evaluation) -> Finding:
     """
     cause = f"check:{evaluation.asset}/{evaluation.check}:"
     if evaluation.passed:
-        return Finding(cause, evaluation.at)
+        return Finding(cause, evaluation.at, day=evaluation.partition or "")
     day = f" for {evaluation.partition}" if evaluation.partition else ""
     effect = "it blocks what follows" if evaluation.severity == "ERROR" else "nothing is blocked"
     sentence = f"{evaluation.check} of {evaluation.asset} failed{day}, {effect}. {evaluation.description or ''}"
@@ -44,4 +44,5 @@ def finding_of(evaluation: Evaluation) -> Finding:
         owner=evaluation.owner,
         runbook=RUNBOOK,
         sentence=sentence.strip(),
+        day=evaluation.partition or "",
     )

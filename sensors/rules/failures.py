@@ -32,7 +32,7 @@ class EndedRun:
 def finding_of(run: EndedRun) -> Finding | None:
     """The finding of one run; None when its retry, or the check that stopped it, will speak for it."""
     if run.succeeded:
-        return Finding(f"run:{run.job}:", run.at)
+        return Finding(f"run:{run.job}:", run.at, day=run.partition or "")
     if run.will_retry or run.error == CHECK_FAILED:
         return None
     day = f" for {run.partition}" if run.partition else ""
@@ -44,5 +44,6 @@ def finding_of(run: EndedRun) -> Finding | None:
         severity="ERROR",
         owner=ON_CALL,
         runbook=RUNBOOK,
+        day=run.partition or "",
         sentence=f"{run.job}{day} failed {place}. {remedy}",
     )

@@ -87,6 +87,12 @@ def test_a_failure_after_a_success_rings_again() -> None:
     assert len(causes(decide(again, opened))) == 1
 
 
+def test_a_backfill_of_an_earlier_day_does_not_close_the_trouble_of_a_later_one() -> None:
+    opened = decide([failed(replace(RUN, partition=day)) for day in ("2026-11-18", "2026-11-20")], {}).open
+    assert decide([Finding("run:daily_matching:", at=20, day="2026-11-19")], opened).actions == ()
+    assert len(decide([Finding("run:daily_matching:", at=20, day="2026-11-20")], opened).actions) == 1
+
+
 def test_a_failed_check_is_told_with_its_severity_owner_and_own_sentence() -> None:
     finding = checks.finding_of(CHECK)
     assert (finding.severity, finding.owner) == ("ERROR", "team:x")
