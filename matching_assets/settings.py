@@ -14,7 +14,6 @@ class Training(dg.ConfigurableResource):
     target_precision: float = Field(0.99, description="What automatic matches have to be right by.")
     confidence: float = Field(0.95, description="How sure the certificate is of it.")
     seed: int = Field(7, description="Decides every draw and every split. The same seed and data give the same bytes.")
-    top_k: int = Field(50, description="Candidates that retrieval returns for a record.")
     holdout_share: float = Field(0.2, description="Share of the entities that are only measured on.")
     encoder_steps: int = Field(240, description="Training batches of the encoder.")
     ranker_trees: int = Field(100, description="Trees of the ranker.")
@@ -25,7 +24,6 @@ class Training(dg.ConfigurableResource):
             target_precision=self.target_precision,
             confidence=self.confidence,
             seed=self.seed,
-            top_k=self.top_k,
             holdout_share=self.holdout_share,
             encoder=EncoderConfig(steps=self.encoder_steps, seed=self.seed),
             ranker=RankerConfig(trees=self.ranker_trees, seed=self.seed),

@@ -23,7 +23,7 @@ def candidate_pairs(
     """The references that retrieval finds for each labelled record: the ranker can only choose among these."""
     records = labelled(clean_records, labels)
     index = RetrievalIndex.load(retrieval_index, Encoder.load(encoder))
-    pairs = retrieve(index, records, training.top_k)
+    pairs = retrieve(index, records, training.fit_config().top_k)
     without = records.height - pairs["record_id"].n_unique()
     return report(pairs, numbers={"records": records.height, "records_without_candidates": without})
 
