@@ -5,10 +5,14 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+# As uvicorn does: whoever starts the tests may ignore SIGTERM, and children inherit that.
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--bundle", type=Path)
