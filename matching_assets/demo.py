@@ -32,7 +32,7 @@ Progress = Callable[[str, float], None]
 DEMO = {"matching/reason": "demo", ".dagster/repository": "__repository__@matching"}
 """Tags of a demo's runs. The second files them under the code location, as if its UI had started them."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-STEPS = 208
+STEPS = 182
 """Steps of all runs, checks included: what the progress bar counts to."""
 
 
@@ -71,20 +71,17 @@ def run_demo(home: Path, progress: Progress) -> DemoResult:
 
 
 def seed_landing(folder: Path) -> None:
-    """Let the sample land, day by day. Files that are there with the same content are left alone.
-
-    InputError: another reference has landed here.
-    """
+    """Let the sample land, day by day. InputError: something else has landed here, which is never overwritten."""
     files = sample_files()
-    frames = {f"records/{day}": records_of_day(day) for day in days()}
-    frames |= {"reference": read_table(files["reference"]), "labels/sample": read_table(files["labels"])}
-    strangers = [path for path in folder.rglob("[!.]*.*") if _stem(folder, path) not in frames]
-    if strangers:
-        remedy = "Set MATCHING_HOME to another folder: the demo wants one of its own."
-        raise InputError("this is not the demo's file", file=str(min(strangers)), remedy=remedy)
-    for stem, frame in frames.items():
-        path = folder / f"{stem}.parquet"
-        if not path.exists() or not read_table(path).equals(frame):
+    frames = {folder / f"records/{day}.parquet": records_of_day(day) for day in days()}
+    frames[folder / "reference.parquet"] = read_table(files["reference"])
+    frames[folder / "labels/sample.parquet"] = read_table(files["labels"])
+    for path in sorted(path for path in folder.rglob("[!.]*") if path.is_file()):
+        if path not in frames or not read_table(path).equals(frames[path]):
+            remedy = "Set MATCHING_HOME to another folder: the demo wants one of its own."
+            raise InputError("this is not the demo's file", file=str(path), remedy=remedy)
+    for path, frame in frames.items():
+        if not path.exists():
             write_table(frame, path)
 
 
@@ -178,7 +175,3 @@ def _clear_away(instance: dg.DagsterInstance) -> None:
         run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
-
-
-def _stem(folder: Path, path: Path) -> str:
-    return path.relative_to(folder).with_suffix("").as_posix()
