@@ -85,6 +85,11 @@ def _with_aliases(master: pl.DataFrame, aliases: pl.DataFrame | None) -> pl.Data
     return master.join(grouped, on="reference_id", how="left", maintain_order="left").with_columns(filled)
 
 
+def all_ids(master: pl.DataFrame) -> pl.Series:
+    """Every id that was delivered and accepted, String [n]: those of the master's rows, then those merged into them."""
+    return pl.concat([master["reference_id"], master["merged_ids"].explode().drop_nulls()])
+
+
 def with_surviving_ids(labels: pl.DataFrame, master: pl.DataFrame) -> pl.DataFrame:
     """Labels (`reference_id`, optional `same_name_alternatives`) with merged ids replaced by the id that stayed."""
     merged = master.select("merged_ids", stayed="reference_id").explode("merged_ids").drop_nulls()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -179,15 +180,11 @@ class Scorer:
     def reindex(self, reference: pl.DataFrame, aliases: pl.DataFrame | None, out: Path) -> Path:
         """A bundle with the same models and a new reference, written to `out`.
 
-        The certificate speaks of the reference it was earned on: how often a record has no match in it, and how near
-        its entities are to one another. When the two have less than SAME_REFERENCE of their ids in common, the new
-        bundle matches nothing automatically and its certificate says so.
+        When the reference is another one (see `on_reference`), the new bundle matches nothing automatically.
         """
         master = build_reference_master(reference, aliases)
         index = RetrievalIndex.build(master, self.index.encoder)
-        known, new = set(self.index.reference_number), set(index.reference_number)
-        share = len(known & new) / len(known | new)
-        policy = self.policy if share >= SAME_REFERENCE else _without_certificate(self.policy, share)
+        policy = on_reference(self.policy, self.index.reference_number, index.reference_number)
         parent = self.manifest
         with atomic_folder(out) as draft:
             for name in parent.files:
@@ -208,6 +205,24 @@ class Scorer:
             }
             write_json(draft / MANIFEST, content)
         return out
+
+
+def on_reference(policy: Policy, earned_on: Iterable[str], reference: Iterable[str]) -> Policy:
+    """The policy on another reference than its certificate was earned on; both are given by their ids.
+
+    The certificate speaks of the reference it was earned on: how often a record has no match in it, and how near its
+    entities are to one another. When the two have less than SAME_REFERENCE of their ids in common, nothing is matched
+    automatically any more, and the certificate says so.
+    """
+    known, new = set(earned_on), set(reference)
+    share = len(known & new) / len(known | new)
+    if share >= SAME_REFERENCE:
+        return policy
+    statement = (
+        f"No certificate: it was earned on another reference, with {share:.0%} of all ids in common with this one. "
+        "Nothing is matched automatically. Fit again with labels for this reference."
+    )
+    return replace(policy, certificate=replace(policy.certificate, granted=False, threshold=None, statement=statement))
 
 
 @dataclass(frozen=True)
@@ -238,11 +253,3 @@ def decide(ranked: Ranked, queries: Queries, calibration: Calibration, policy: P
 
 def _untold(records: int) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
     return [[] for _ in range(records)], [[] for _ in range(records)]
-
-
-def _without_certificate(policy: Policy, share: float) -> Policy:
-    statement = (
-        f"No certificate: it was earned on another reference, with {share:.0%} of all ids in common with this one. "
-        "Nothing is matched automatically. Fit again with labels for this reference."
-    )
-    return replace(policy, certificate=replace(policy.certificate, granted=False, threshold=None, statement=statement))

@@ -21,7 +21,7 @@ from matching.policy import Policy
 from matching.ranker import Ranker
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
-from matching.scoring import Scorer
+from matching.scoring import Scorer, on_reference
 from matching.training import HELD_OUT, FitConfig, assign_use
 from matching_assets.folders import facts_in, table_in
 
@@ -65,13 +65,11 @@ class Measured:
 def assemble(sources: Sources) -> Scorer:
     """The scorer that these folders make."""
     known = facts_in(sources.policy)
-    return Scorer(
-        RetrievalIndex.load(sources.index, Encoder.load(sources.encoder)),
-        Ranker.load(sources.ranker),
-        Calibration.from_json(known["calibration"]),
-        Policy.from_json(known["policy"]),
-        "unreleased",
-    )
+    index = RetrievalIndex.load(sources.index, Encoder.load(sources.encoder))
+    earned_on = table_in(sources.policy, "earned_on")["reference_id"]
+    policy = on_reference(Policy.from_json(known["policy"]), earned_on, index.reference_number)
+    ranker, calibration = Ranker.load(sources.ranker), Calibration.from_json(known["calibration"])
+    return Scorer(index, ranker, calibration, policy, "unreleased")
 
 
 def measure(

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from matching.master import all_ids
 from matching.training import best_of, fit_policy, fit_ranker, training_facts
 from matching_assets.folders import Folder, table_in
 from matching_assets.owners import MODELS
@@ -54,8 +55,9 @@ def decision_policy(
     calibration, policy = fit_policy(best, config)
     certificate = policy.certificate
     trained_on = training_facts(reference_master, records, labels, config)
+    facts = {"calibration": calibration.to_json(), "policy": policy.to_json(), "trained_on": trained_on}
     return report(
-        Folder(facts={"calibration": calibration.to_json(), "policy": policy.to_json(), "trained_on": trained_on}),
+        Folder(facts=facts, tables={"earned_on": pl.DataFrame({"reference_id": all_ids(reference_master)})}),
         numbers={
             "threshold": certificate.threshold,
             "review_floor": policy.review_floor,

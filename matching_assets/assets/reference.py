@@ -5,7 +5,7 @@ import polars as pl
 
 from matching.files import file_digest
 from matching.guardrails import guard_aliases, guard_labels, guard_reference
-from matching.master import build_reference_master, with_surviving_ids
+from matching.master import all_ids, build_reference_master, with_surviving_ids
 from matching_assets.landing import Landing, as_delivered
 from matching_assets.owners import REFERENCE_DATA
 from matching_assets.partitions import newest_of_each
@@ -57,7 +57,7 @@ def labels(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What people have decided: the reference that a record is, or that it has none. The later file wins."""
     record_ids = newest_of_each(clean_records)["record_id"]
-    reference_ids = pl.concat([reference_master["reference_id"], reference_master["merged_ids"].explode()]).drop_nulls()
+    reference_ids = all_ids(reference_master)
     files = landing.labels()
     digests = {name: file_digest(path) for name, path in files.items()}  # before reading: a correction stays new
     guarded = {

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from matching.guardrails import guard_reference
+from matching.master import all_ids
 from matching.records import IDENTIFIERS
 from matching_assets.checks.verdicts import verdict
 
@@ -36,7 +37,7 @@ def identifiers_valid(raw_reference: pl.DataFrame) -> dg.AssetCheckResult:
 )
 def reference_unique(reference_master: pl.DataFrame) -> dg.AssetCheckResult:
     """Each id of the delivery is there once."""
-    ids = pl.concat([reference_master["reference_id"], reference_master["merged_ids"].explode().drop_nulls()])
+    ids = all_ids(reference_master)
     twice = ids.len() - ids.n_unique()
     saw = f"{ids.len()} ids in {reference_master.height} references, {twice} of them more than once."
     return verdict(
@@ -56,7 +57,7 @@ def label_consistency(
 ) -> dg.AssetCheckResult:
     """Labels are many, known and free of contradiction."""
     names = clean_records.select("record_id", name=pl.col("name").str.to_lowercase()).collect().unique("record_id")
-    known = pl.concat([reference_master["reference_id"], reference_master["merged_ids"].explode()]).drop_nulls()
+    known = all_ids(reference_master)
     strangers = labels.filter(
         pl.col("reference_id").is_not_null() & ~pl.col("reference_id").is_in(known.implode())
     ).height

@@ -1,11 +1,15 @@
 """Versions come and go: equal data give equal bytes, a new reference a new version, a rollback the old one."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from matching.files import folder_digest
+from matching.retrieval.encoder import Encoder
+from matching.retrieval.index import RetrievalIndex
+from matching_assets.challenger import Sources, assemble
 from matching_assets.folders import facts_in
 from resources.registry import ModelPackage
 
@@ -76,3 +80,17 @@ def test_the_old_reference_gives_the_old_version_back(platform, versions):
     platform.land("reference", reference.filter(~pl.col("reference_id").str.starts_with("NEW")))
     assert platform.run("refresh_reference").success
     assert folder_digest(platform.folders.read("model_package")) == first.bundle_digest
+
+
+def test_on_another_reference_the_certificate_does_not_count(platform):
+    """Its entities are others: what was shown of the old ones is nothing that was shown of these."""
+    sources = Sources(
+        *(platform.folders.read(name) for name in ("retrieval_index", "encoder", "ranker", "decision_policy"))
+    )
+    assert assemble(sources).policy.certificate.granted
+    master = platform.tables.read("reference_master")
+    strangers = master.with_columns(pl.concat_str(pl.lit("X"), "reference_id").alias("reference_id")).head(500)
+    index = RetrievalIndex.build(strangers, Encoder.load(sources.encoder))
+    index.save(platform.home / "strangers")
+    certificate = assemble(replace(sources, index=platform.home / "strangers")).policy.certificate
+    assert (certificate.granted, certificate.threshold) == (False, None)

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from matching.master import build_reference_master, comparable, with_surviving_ids
+from matching.master import all_ids, build_reference_master, comparable, with_surviving_ids
 from matching.records import InputError
 
 LEI, OTHER_LEI = "529900T8BM49AURSDO55", "HWUPKR0MPOU8FGXBT394"
@@ -139,3 +139,8 @@ def test_what_says_nothing_is_not_compared(attribute: str, value: str | None) ->
 
 def test_a_country_that_nobody_knows_is_compared_as_it_is_written() -> None:
     assert comparable("country", "Atlantis") == comparable("country", "ATLANTIS") == "atlantis"
+
+
+def test_all_ids_are_those_of_the_rows_and_those_merged_into_them():
+    master = pl.DataFrame({"reference_id": ["a", "b"], "merged_ids": [["c", "d"], []]})
+    assert all_ids(master).to_list() == ["a", "b", "c", "d"]
