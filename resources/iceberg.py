@@ -44,7 +44,6 @@ WIDENED = {
 """Types that Iceberg lacks, and the one that holds all their values."""
 
 
-
 def lost_the_race(problem: BaseException) -> bool:
     """Whether another writer came first, or (on SQLite) is writing now: then the whole write is tried again."""
     from sqlalchemy.exc import IntegrityError, OperationalError

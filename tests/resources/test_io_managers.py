@@ -144,9 +144,7 @@ def test_each_partition_has_its_own_folder(
     assert (folders.read("daily_folder", "2024-01-02") / "day.txt").read_text() == "2024-01-02"
 
 
-def test_an_asset_that_fails_leaves_its_last_folder(
-    resources: dict[str, object], instance: dg.DagsterInstance
-) -> None:
+def test_an_asset_that_fails_leaves_its_last_folder(resources: dict[str, object], instance: dg.DagsterInstance) -> None:
     class Torn:
         def save(self, folder: Path) -> None:
             (folder / "words.txt").write_text("half")

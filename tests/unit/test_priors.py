@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from matching.priors import MOST, PRIOR_ATTRIBUTES, Priors, origins_of
-from matching.training import FitConfig, out_of_fold_priors, assign_use
+from matching.training import FitConfig, assign_use, out_of_fold_priors
 
 
 def origins(*rows: tuple[str, bool, str | None]) -> pl.DataFrame:
