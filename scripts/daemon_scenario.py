@@ -126,10 +126,10 @@ class Scenario:
                 self.say(f"the daemon is started, its log is {log}")
                 yield
             finally:
+                for_environment()["endpoint"].delete(ENDPOINT)
                 process.terminate()
                 process.wait(timeout=60)
-                for_environment()["endpoint"].delete(ENDPOINT)
-                self.say("the daemon and the endpoint are stopped")
+                self.say("the endpoint and the daemon are stopped")
 
 
 def another_day(seed: int) -> pl.DataFrame:
