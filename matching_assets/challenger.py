@@ -17,6 +17,7 @@ from matching.drift import calibrate
 from matching.evaluation import evaluate, slice_columns
 from matching.golden import check_golden, golden_set
 from matching.judging import judge
+from matching.plots import markdown_image, reliability_svg, risk_coverage_svg
 from matching.policy import Policy
 from matching.ranker import Ranker
 from matching.retrieval.encoder import Encoder
@@ -59,6 +60,16 @@ class Measured:
             "precision_lower_bound": metrics["precision_ci95"][0] if metrics["precision"] is not None else None,
             "coverage": metrics["coverage"],
             "calibration_error": metrics["ece"],
+        }
+
+    def pictures(self, target_precision: float) -> dict[str, str]:
+        """Whether probabilities are honest, and what matching more would cost, as Markdown images."""
+        metrics = self.facts["metrics"]
+        decided = None if metrics["precision"] is None else (metrics["coverage"], metrics["precision"])
+        risk = risk_coverage_svg(metrics["risk_coverage"], target_precision, decided)
+        return {
+            "reliability": markdown_image(reliability_svg(metrics["reliability"]), "reliability"),
+            "risk_coverage": markdown_image(risk, "risk and coverage"),
         }
 
 

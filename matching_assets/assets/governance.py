@@ -9,7 +9,6 @@ import polars as pl
 from matching.bundle import read_manifest
 from matching.card import card_markdown
 from matching.files import folder_digest
-from matching.plots import markdown_image, reliability_svg, risk_coverage_svg
 from matching_assets.challenger import Sources, assemble, measure
 from matching_assets.folders import Folder, facts_in
 from matching_assets.gates import judge_version
@@ -59,18 +58,8 @@ def evaluation(
         training.fit_config(),
         champion=store.get_folder(champion.bundle_digest) if champion else None,
     )
-    metrics = measured.facts["metrics"]
-    decided = (metrics["coverage"], metrics["precision"]) if metrics["precision"] is not None else None
-    return report(
-        Folder(facts=measured.facts, tables=measured.tables),
-        numbers=measured.numbers(),
-        pictures={
-            "reliability": markdown_image(reliability_svg(metrics["reliability"]), "reliability"),
-            "risk_coverage": markdown_image(
-                risk_coverage_svg(metrics["risk_coverage"], training.target_precision, decided), "risk and coverage"
-            ),
-        },
-    )
+    folder = Folder(facts=measured.facts, tables=measured.tables)
+    return report(folder, numbers=measured.numbers(), pictures=measured.pictures(training.target_precision))
 
 
 @dg.asset(

@@ -55,20 +55,12 @@ def drift_report(
     decided = scoring_telemetry.filter(pl.col("bundle_version") == manifest.version)
     window = take_window(decided, day, bounds["window"])
     found = compare(window, reference, bounds)
-    worst = found.columns.filter(pl.col("effect").is_finite()).head(10)
-    drawn = bars(
-        "Effect against its bound", worst["column"].to_list(), worst["effect"].to_list(), worst["bound"].to_list()
-    )
     facts = {"status": found.status, "sentence": found.sentence, "bundle_version": manifest.version}
     if found.status == ALARM or config.page:
         facts["page"] = dg.MetadataValue.path(_page(store, evidently_html(window, reference, bounds)))
     alarms = found.columns.filter(pl.col("status") == ALARM).height
-    return report(
-        of_day(found.columns, day),
-        numbers={"window_rows": found.rows, "alarms": alarms},
-        pictures={"effects": drawn} if worst.height else None,
-        facts=facts,
-    )
+    numbers = {"window_rows": found.rows, "alarms": alarms}
+    return report(of_day(found.columns, day), numbers=numbers, pictures=_effects(found.columns), facts=facts)
 
 
 @dg.asset(
@@ -105,3 +97,10 @@ def _page(store: ObjectStore, html: str) -> str:
         atomic_write(Path(scratch) / "drift.html", html)
         digest = store.put_folder(Path(scratch))
     return str(store.get_folder(digest) / "drift.html")
+
+
+def _effects(columns: pl.DataFrame) -> dict[str, str]:
+    """The ten columns that moved most, against what chance can do; nothing where there was too little to judge."""
+    worst = columns.filter(pl.col("effect").is_finite()).head(10)
+    drawn = (worst[name].to_list() for name in ("column", "effect", "bound"))
+    return {"effects": bars("Effect against its bound", *drawn)} if worst.height else {}
