@@ -100,7 +100,12 @@ class LocalTables(Tables):
         folder = Path(self.warehouse).resolve()
         # The timeout is how many seconds a writer waits for another one's commit, which takes milliseconds.
         # The warehouse is not quoted as URIs are: pyiceberg would take `%20` for a name.
-        return {"type": "sql", "uri": f"sqlite:///{folder}/catalog.db?timeout=60", "warehouse": f"{LOCAL}{folder}"}
+        return {
+            "type": "sql",
+            "uri": f"sqlite:///{folder}/catalog.db?timeout=60",
+            "warehouse": f"{LOCAL}{folder}",
+            "init_catalog_tables": "false",  # opened_catalog sees to them, so that not every read and write has to
+        }
 
 
 class GlueTables(Tables):
@@ -144,6 +149,6 @@ def opened_catalog(properties: dict[str, str], namespace: str) -> Catalog:
     """The catalog, with its namespace."""
     if (warehouse := properties["warehouse"]).startswith(LOCAL):
         Path(warehouse.removeprefix(LOCAL)).mkdir(parents=True, exist_ok=True)
-    catalog = load_catalog(CATALOG, **properties)
+    catalog = load_catalog(CATALOG, **properties | {"init_catalog_tables": "true"})
     catalog.create_namespace_if_not_exists(namespace)
     return catalog
