@@ -1,6 +1,7 @@
 """The ranker: XGBoost on pair features, with monotone constraints where the direction is known.
 
-Its raw score is the *margin*, in log-odds.
+Its raw score is the *margin*, in log-odds. XGBoost trains; margins and contributions are computed from the trees by
+`matching.forest`, so scoring does not import XGBoost.
 """
 
 from __future__ import annotations
@@ -8,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matching.features import FEATURE_NAMES, FEATURES
 from matching.files import write_json
+from matching.forest import Forest
 from matching.priors import Priors
 
 Matrix = NDArray[np.float32]
+EACH_BY_ITSELF = np.arange(len(FEATURES))
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,16 @@ class RankerConfig:
 
 @dataclass(frozen=True)
 class Ranker:
-    """A trained forest. `model` is an xgboost.Booster; `priors` give fresh records their features of origin."""
+    """A trained forest. `model`: XGBoost's UBJSON; `priors` give fresh records their features of origin."""
 
     config: RankerConfig
-    model: Any
+    model: bytes
     priors: Priors
+
+    @cached_property
+    def forest(self) -> Forest:
+        """The model as arrays."""
+        return Forest.of(self.model)
 
     @classmethod
     def fit(
@@ -62,41 +70,36 @@ class Ranker:
             "nthread": config.threads,
             "monotone_constraints": "(" + ",".join(str(f.monotone) for f in FEATURES) + ")",
         }
-        model = xgboost.train(parameters, _matrix(pairs, right), num_boost_round=config.trees)
-        return cls(config, model, priors or Priors({}))
+        known = xgboost.DMatrix(pairs, label=right.astype(np.float32), feature_names=list(FEATURE_NAMES))
+        model = xgboost.train(parameters, known, num_boost_round=config.trees)
+        return cls(config, bytes(model.save_raw("ubj")), priors or Priors({}))
 
     def margins(self, pairs: Matrix) -> NDArray[np.float64]:
         """Log-odds that each pair is right. float64 [n]."""
-        if not len(pairs):
-            return np.zeros(0)
-        return np.asarray(self.model.inplace_predict(pairs, predict_type="margin"), np.float64)
+        return self.forest.margins(pairs)
 
-    def contributions(self, pairs: Matrix) -> NDArray[np.float64]:
-        """Exact Shapley values of the margin (path-dependent TreeSHAP, Lundberg et al. 2018).
+    def contributions(self, pairs: Matrix, column_of: NDArray[np.int64] = EACH_BY_ITSELF) -> NDArray[np.float64]:
+        """Exact Shapley values of the margin (path-dependent TreeSHAP), summed by the column of each feature.
 
-        float64 [n, features + 1], the base margin in the last column; a row sums to the pair's margin.
+        float64 [n, columns + 1], the base margin in the last; a row sums to the pair's margin. `column_of`: int64
+        [features]; without it each feature has its own.
         """
-        if not len(pairs):
-            return np.zeros((0, len(FEATURES) + 1))
-        return np.asarray(self.model.predict(_matrix(pairs), pred_contribs=True), np.float64)
+        return self.forest.contributions(pairs, column_of)
 
     def save(self, folder: Path) -> None:
         """Write `ranker.ubj` and `ranker.json`."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "ranker.ubj").write_bytes(bytes(self.model.save_raw("ubj")))
+        (folder / "ranker.ubj").write_bytes(self.model)
         about = {"config": asdict(self.config), "features": list(FEATURE_NAMES), "priors": self.priors.log_odds}
         write_json(folder / "ranker.json", about)
 
     @classmethod
     def load(cls, folder: Path) -> Ranker:
         """Raises ValueError when the ranker was trained on other features than this code computes."""
-        import xgboost
-
         known = json.loads((folder / "ranker.json").read_text())
         if tuple(known["features"]) != FEATURE_NAMES:
             raise ValueError("the ranker was trained on other features: use the code version that the manifest names")
-        model = xgboost.Booster(params={"nthread": known["config"]["threads"]})
-        model.load_model(bytearray((folder / "ranker.ubj").read_bytes()))
+        model = (folder / "ranker.ubj").read_bytes()
         return cls(RankerConfig(**known["config"]), model, Priors(known["priors"]))
 
 
@@ -119,11 +122,3 @@ def cross_fitted_margins(
         if progress is not None:
             progress((done + 1) / len(folds))
     return margins
-
-
-def _matrix(pairs: Matrix, right: NDArray[np.bool_] | None = None) -> Any:
-    import xgboost
-
-    return xgboost.DMatrix(
-        pairs, label=None if right is None else right.astype(np.float32), feature_names=list(FEATURE_NAMES)
-    )
