@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ Progress = Callable[[str, float], None]
 DEMO = {"matching/reason": "demo", ".dagster/repository": "__repository__@matching"}
 """Tags of a demo's runs. The second files them under the code location, as if its UI had started them."""
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-STEPS = 182
-"""Steps of all runs, checks included: what the progress bar counts to."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def run_demo(home: Path, progress: Progress) -> DemoResult:
         defs = build_defs({**resources, "landing": landing})
         with dg.DagsterInstance.get() as instance:
             _clear_away(instance)
-            _run_all(Runs(defs, instance, progress))
+            execute(all_runs(), defs, instance, progress)
     progress("asking the endpoint", 1.0)
     return _shown(resources)
 
@@ -85,44 +83,60 @@ def seed_landing(folder: Path) -> None:
             write_table(frame, path)
 
 
-class Runs:
-    """Runs jobs one after the other in this process, and tells how far all of them are."""
+@dataclass(frozen=True)
+class Run:
+    """A run of a job, or of some of its assets; of a day where the job has days."""
 
-    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, progress: Progress) -> None:
-        self.defs, self.instance, self.progress = defs, instance, progress
-        self.all_steps = STEPS
-        self.done = 0
+    job: str
+    day: str | None = None
+    assets: Sequence[str] = ()
+    ops: Mapping[str, Any] = field(default_factory=dict)
 
-    def run(
-        self, job: str, day: str | None = None, assets: Sequence[str] = (), ops: Mapping[str, Any] | None = None
-    ) -> None:
-        """Run a job, or some of its assets; an error of a step is raised here."""
-        run_id = str(uuid.uuid4())
-        self.instance.add_event_listener(run_id, lambda event: self._count(event, f"{job} {day or ''}"))
-        self.defs.resolve_job_def(job).execute_in_process(
-            instance=self.instance,
+    def steps(self, defs: dg.Definitions) -> int:
+        """How many steps it has: an asset or a check each."""
+        job = defs.resolve_job_def(self.job)
+        return len((job.get_subset(asset_selection=self.keys()) if self.assets else job).graph.nodes)
+
+    def keys(self) -> set[dg.AssetKey] | None:
+        """The assets, as Dagster wants them."""
+        return {dg.AssetKey(asset) for asset in self.assets} or None
+
+
+def all_runs() -> list[Run]:
+    """Every day is taken in, a version is trained, approved and deployed, and every day is decided with it."""
+    page = {"drift_report": {"config": {"page": True}}}
+    return [
+        *(Run("daily_matching", day, INTAKE) for day in days()),
+        Run("retrain"),
+        Run("promote"),
+        *(Run("daily_matching", day, MATCHING, page if day == days()[-1] else {}) for day in days()),
+    ]
+
+
+def execute(runs: Sequence[Run], defs: dg.Definitions, instance: dg.DagsterInstance, progress: Progress) -> None:
+    """Run them one after the other in this process; an error of a step is raised here.
+
+    `progress` is told the share of all their steps that are done.
+    """
+    steps, done = sum(run.steps(defs) for run in runs), 0
+    for run in runs:
+        run_id, stage = str(uuid.uuid4()), f"{run.job} {run.day or ''}".strip()
+
+        def count(event: dg.EventLogEntry, stage: str = stage) -> None:
+            nonlocal done
+            if event.dagster_event and event.dagster_event.event_type is dg.DagsterEventType.STEP_SUCCESS:
+                done += 1
+                progress(stage, done / steps)
+
+        instance.add_event_listener(run_id, count)
+        defs.resolve_job_def(run.job).execute_in_process(
+            instance=instance,
             run_id=run_id,
-            partition_key=day,
-            asset_selection=[dg.AssetKey(asset) for asset in assets] or None,
-            run_config={**QUIET, "ops": ops or {}},
+            partition_key=run.day,
+            asset_selection=sorted(run.keys() or []) or None,
+            run_config={**QUIET, "ops": run.ops},
             tags=DEMO,
         )
-
-    def _count(self, event: dg.EventLogEntry, stage: str) -> None:
-        if event.dagster_event and event.dagster_event.event_type is dg.DagsterEventType.STEP_SUCCESS:
-            self.done += 1
-            self.progress(stage.strip(), min(self.done / self.all_steps, 1.0))
-
-
-def _run_all(runs: Runs) -> None:
-    """Every day is taken in, a version is trained, approved and deployed, and every day is decided with it."""
-    for day in days():
-        runs.run("daily_matching", day, INTAKE)
-    runs.run("retrain")
-    runs.run("promote")
-    for day in days():
-        page = {"drift_report": {"config": {"page": day == days()[-1]}}}
-        runs.run("daily_matching", day, MATCHING, page)
 
 
 def _shown(resources: Mapping[str, Any]) -> DemoResult:

@@ -1,6 +1,7 @@
 """Checks on what arrives by day."""
 
 import statistics
+from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
@@ -16,6 +17,7 @@ to pass.
 MOST_QUARANTINED = 0.05
 USUAL_FACTOR = 4.0
 DAYS_REMEMBERED = 20
+CLEAN, QUARANTINED = dg.AssetKey("clean_records"), dg.AssetKey("quarantined_records")
 
 
 @dg.asset_check(
@@ -38,52 +40,66 @@ def usual_volume(context: dg.AssetCheckExecutionContext, raw_records: pl.DataFra
     )
 
 
-@dg.asset_check(
-    asset="clean_records",
-    partitions_def=BUSINESS_DAYS,
-    blocking=True,
-    additional_ins={"raw_records": dg.AssetIn(), "quarantined_records": dg.AssetIn()},
-    description="Guards that nothing is lost: each row of the day is either clean or in quarantine. "
-    "If it fails, the platform is at fault, not the file: report it, and do not use the day's decisions.",
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "nothing_lost",
+            asset="clean_records",
+            partitions_def=BUSINESS_DAYS,
+            blocking=True,
+            additional_deps=["raw_records"],
+            description="Guards that nothing is lost: each row of the day is either clean or in quarantine. "
+            "If it fails, the platform is at fault, not the file: report it, and do not use the day's decisions.",
+        ),
+        dg.AssetCheckSpec(
+            "guardrails_share",
+            asset="clean_records",
+            partitions_def=BUSINESS_DAYS,
+            blocking=True,
+            description="Guards against matching a broken file: most rows of the day must pass the guardrails. "
+            "If it fails, look at quarantined_records by rule, and have the file delivered again.",
+        ),
+        dg.AssetCheckSpec(
+            "quarantine_share",
+            asset="quarantined_records",
+            partitions_def=BUSINESS_DAYS,
+            description="Guards the quality of the feed: few rows should end in quarantine. "
+            "If it fails, the rest of the day is matched all the same; tell the feed's owner which rule is broken.",
+        ),
+    ]
 )
-def nothing_lost(
-    clean_records: pl.DataFrame, raw_records: pl.DataFrame, quarantined_records: pl.DataFrame
-) -> dg.AssetCheckResult:
+def guarded_day(
+    raw_records: pl.DataFrame, clean_records: pl.DataFrame, quarantined_records: pl.DataFrame
+) -> Iterator[dg.AssetCheckResult]:
+    """What became of the day's rows. One step, because all three checks count the same tables."""
+    clean, quarantined = clean_records.height, quarantined_records.height
+    yield nothing_lost(raw_records.height, clean, quarantined)._replace(check_name="nothing_lost", asset_key=CLEAN)
+    yield guardrails_share(clean, quarantined)._replace(check_name="guardrails_share", asset_key=CLEAN)
+    yield quarantine_share(clean, quarantined)._replace(check_name="quarantine_share", asset_key=QUARANTINED)
+
+
+def nothing_lost(delivered: int, clean: int, quarantined: int) -> dg.AssetCheckResult:
     """In = accepted + quarantined."""
-    lost = raw_records.height - clean_records.height - quarantined_records.height
-    saw = f"{raw_records.height} rows came in: {clean_records.height} clean, {quarantined_records.height} quarantined."
-    return verdict(lost == 0, saw, "Report it as a fault of the platform; do not use the day's decisions.", lost=lost)
+    lost = delivered - clean - quarantined
+    saw = f"{delivered} rows came in: {clean} clean, {quarantined} quarantined."
+    remedy = "Report it as a fault of the platform; do not use the day's decisions."
+    return verdict(lost == 0, saw, remedy, lost=lost)
 
 
-@dg.asset_check(
-    asset="clean_records",
-    partitions_def=BUSINESS_DAYS,
-    blocking=True,
-    additional_ins={"quarantined_records": dg.AssetIn()},
-    description="Guards against matching a broken file: most rows of the day must pass the guardrails. "
-    "If it fails, look at quarantined_records by rule, and have the file delivered again.",
-)
-def guardrails_share(clean_records: pl.DataFrame, quarantined_records: pl.DataFrame) -> dg.AssetCheckResult:
+def guardrails_share(clean: int, quarantined: int) -> dg.AssetCheckResult:
     """Enough of the day was accepted."""
-    rows = clean_records.height + quarantined_records.height
-    share = clean_records.height / max(rows, 1)
-    saw = f"{clean_records.height} of {rows} rows ({share:.1%}) passed; at least {LEAST_ACCEPTED:.0%} are needed."
+    rows = clean + quarantined
+    share = clean / max(rows, 1)
+    saw = f"{clean} of {rows} rows ({share:.1%}) passed; at least {LEAST_ACCEPTED:.0%} are needed."
     remedy = "Look at quarantined_records, by rule, and have the file delivered again."
     return verdict(share >= LEAST_ACCEPTED, saw, remedy, accepted_share=share)
 
 
-@dg.asset_check(
-    asset="quarantined_records",
-    partitions_def=BUSINESS_DAYS,
-    additional_ins={"clean_records": dg.AssetIn()},
-    description="Guards the quality of the feed: few rows should end in quarantine. "
-    "If it fails, the rest of the day is matched all the same; tell the feed's owner which rule the rows break.",
-)
-def quarantine_share(quarantined_records: pl.DataFrame, clean_records: pl.DataFrame) -> dg.AssetCheckResult:
+def quarantine_share(clean: int, quarantined: int) -> dg.AssetCheckResult:
     """Not too much of the day is in quarantine."""
-    rows = quarantined_records.height + clean_records.height
-    share = quarantined_records.height / max(rows, 1)
-    saw = f"{quarantined_records.height} of {rows} ({share:.1%}) are quarantined; the limit is {MOST_QUARANTINED:.0%}."
+    rows = clean + quarantined
+    share = quarantined / max(rows, 1)
+    saw = f"{quarantined} of {rows} ({share:.1%}) are quarantined; the limit is {MOST_QUARANTINED:.0%}."
     remedy = "Tell the feed's owner; each row says which rule it breaks and what to do."
     return verdict(share <= MOST_QUARANTINED, saw, remedy, WARN, quarantined_share=share)
 
@@ -99,4 +115,4 @@ def _rows_of_other_days(instance: dg.DagsterInstance, day: str) -> list[int]:
     return list(rows.values())[:DAYS_REMEMBERED]
 
 
-CHECKS = [usual_volume, nothing_lost, guardrails_share, quarantine_share]
+CHECKS = [usual_volume, guarded_day]

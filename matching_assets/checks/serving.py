@@ -1,6 +1,7 @@
 """Checks on what serves and what it decides: the endpoint answers, reasons add up, the mix of decisions is as usual."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ LARGEST_GAP = 1e-3
 """Log-odds: contributions are sums of 32-bit floats."""
 
 SLOWEST_SECONDS = 5.0
+MOST_WITHOUT = 0.05
 
 
 @dg.asset_check(
@@ -65,14 +67,32 @@ def explanation_closure(decision_reasons: pl.DataFrame, match_decisions: pl.Data
     return verdict(gap <= LARGEST_GAP and not untold, saw, remedy, gap=gap, untold=untold)
 
 
-@dg.asset_check(
-    asset="match_decisions",
-    partitions_def=BUSINESS_DAYS,
-    blocking=True,
-    additional_ins={"clean_records": dg.AssetIn()},
-    description="Guards that every clean record of the day is decided, once. "
-    "If it fails, the platform is at fault: do not use the day's decisions, and report it.",
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "every_record_decided",
+            asset="match_decisions",
+            partitions_def=BUSINESS_DAYS,
+            blocking=True,
+            additional_deps=["clean_records"],
+            description="Guards that every clean record of the day is decided, once. "
+            "If it fails, the platform is at fault: do not use the day's decisions, and report it.",
+        ),
+        dg.AssetCheckSpec(
+            "few_without_candidate",
+            asset="match_decisions",
+            partitions_def=BUSINESS_DAYS,
+            description="Guards the review desk: the share of records without any candidate, or whose name cannot be "
+            "read. If it fails, did the feed change its names (scripts, truncation)? Look at the day's drift report.",
+        ),
+    ]
 )
+def decided_day(match_decisions: pl.DataFrame, clean_records: pl.DataFrame) -> Iterator[dg.AssetCheckResult]:
+    """What became of the day's clean records, in one step."""
+    yield every_record_decided(match_decisions, clean_records)._replace(check_name="every_record_decided")
+    yield few_without_candidate(match_decisions)._replace(check_name="few_without_candidate")
+
+
 def every_record_decided(match_decisions: pl.DataFrame, clean_records: pl.DataFrame) -> dg.AssetCheckResult:
     """Records in = decisions out."""
     undecided = clean_records.join(match_decisions, on="record_id", how="anti").height
@@ -82,19 +102,12 @@ def every_record_decided(match_decisions: pl.DataFrame, clean_records: pl.DataFr
     return verdict(undecided == 0 and extra == 0, saw, remedy, undecided=undecided, extra=extra)
 
 
-@dg.asset_check(
-    asset="match_decisions",
-    partitions_def=BUSINESS_DAYS,
-    description="Guards the review desk: the share of records without any candidate, or whose name cannot be read. "
-    "If it fails, look whether the feed changed its names (scripts, truncation), and at the day's drift report.",
-)
 def few_without_candidate(match_decisions: pl.DataFrame) -> dg.AssetCheckResult:
     """Most records have a candidate."""
     share = match_decisions["reference_id"].null_count() / max(match_decisions.height, 1)
     saw = f"{share:.1%} of {match_decisions.height} records have no candidate at all."
-    return verdict(
-        share <= 0.05, saw, "Did the feed change its names? Look at the day's drift report.", WARN, share=share
-    )
+    remedy = "Did the feed change its names? Look at the day's drift report."
+    return verdict(share <= MOST_WITHOUT, saw, remedy, WARN, share=share)
 
 
-CHECKS = [endpoint_smoke, explanation_closure, every_record_decided, few_without_candidate]
+CHECKS = [endpoint_smoke, explanation_closure, decided_day]

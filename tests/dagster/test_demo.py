@@ -1,12 +1,13 @@
 """The demo's edges: what it puts into the state folder, whose folder it refuses, and which decisions it shows."""
 
+import dagster as dg
 import polars as pl
 import pytest
 from filelock import FileLock
 
 from matching.records import InputError
 from matching_assets import sample
-from matching_assets.demo import run_demo, seed_landing
+from matching_assets.demo import Run, execute, run_demo, seed_landing
 from matching_assets.examples import KINDS, choose_examples
 
 
@@ -93,3 +94,22 @@ def test_an_example_knows_the_names_of_its_references(decided):
 def test_a_kind_that_did_not_occur_is_left_out(decided):
     decisions, *others = decided
     assert len(choose_examples(decisions.filter(pl.col("decision") == "match"), *others)) == 1
+
+
+def test_the_bar_is_full_when_the_last_step_is_done():
+    @dg.asset
+    def reference() -> None: ...
+
+    @dg.asset(deps=[reference])
+    def index() -> None: ...
+
+    @dg.asset_check(asset=reference)
+    def unique() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    job = dg.define_asset_job("train", selection=[reference, index])
+    defs = dg.Definitions(assets=[reference, index], asset_checks=[unique], jobs=[job])
+    shown = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        execute([Run("train"), Run("train", assets=["index"])], defs, instance, lambda _, share: shown.append(share))
+    assert shown == [0.25, 0.5, 0.75, 1.0]
