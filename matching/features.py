@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.master import comparable
-from matching.priors import PRIOR_ATTRIBUTES, Priors, origins_of
+from matching.priors import PRIOR_ATTRIBUTES, PriorTables, origins_of
 from matching.records import ATTRIBUTES
 from matching.retrieval.index import MISSING, UNSEEN, Found, Queries, RetrievalIndex
 
@@ -73,11 +73,19 @@ CONTEXT_FEATURES = (
     Feature("cover_lead", "lead in word coverage both ways over the best other candidate", "lead", 1),
     Feature("embedding_lead", "lead in learned similarity over the best other candidate", "lead", 1),
     Feature("rivals", "how many other candidates have exactly the record's words (at most 9)", "uniqueness", -1),
+    Feature("coverers", "how many other candidates have the record's words as well (at most 9)", "uniqueness", -1),
 )
-# Where the record comes from; see matching.priors.
-PRIOR_FEATURES = tuple(
-    Feature(f"{a}_prior", f"log-odds that records of the same {a} have their entity in the reference", "origin", 1)
-    for a in PRIOR_ATTRIBUTES
+# Where the record comes from, what the reference is, and how the two go together; see matching.priors.
+PRIOR_FEATURES = (
+    *(
+        Feature(f"{a}_prior", f"log-odds that records of the same {a} have their entity in the reference", "origin", 1)
+        for a in PRIOR_ATTRIBUTES
+    ),
+    Feature("standing", "log-ratio: how often references of this kind are the right one", "standing", 1),
+    *(
+        Feature(f"{a}_fit", f"log-ratio: how often records of this {a} belong to references of that one", "fit", 1)
+        for a in PRIOR_ATTRIBUTES
+    ),
 )
 FEATURES: tuple[Feature, ...] = (
     NAME_FEATURES + ATTRIBUTE_FEATURES + RETRIEVAL_FEATURES + CONTEXT_FEATURES + PRIOR_FEATURES
@@ -145,11 +153,11 @@ def flatten(found: Found) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray
 def feature_matrix(
     index: RetrievalIndex, queries: Queries, records: pl.DataFrame,
     owner: NDArray[np.int32], variant: NDArray[np.int32], lexical: NDArray[np.float32], embedding: NDArray[np.float32],
-    priors: Priors | None = None,
+    priors: PriorTables | None = None,
 ) -> NDArray[np.float32]:  # fmt: skip
     """float32 [pairs, len(FEATURES)]. owner: number of each pair's record, ascending; variant: of its reference.
 
-    Without `priors` the features of the record's origin are 0; training fills them in out of fold.
+    Without `priors` PRIOR_FEATURES are 0; training fills them in out of fold.
     """
     from matching.alignment import name_features
     from matching.names import MAX_TOKENS
@@ -193,8 +201,10 @@ def feature_matrix(
         out[:, _COLUMN[name]] = lead(owner, value)
     equal = np.bincount(owner, weights=out[:, 0], minlength=len(queries.names))
     out[:, _COLUMN["rivals"]] = np.minimum(equal[owner] - out[:, 0], 9)
+    out[:, _COLUMN["coverers"]] = np.minimum(as_good(owner, out[:, _COLUMN["record_cover"]]), 9)
     if priors is not None:
-        out[:, [_COLUMN[f.name] for f in PRIOR_FEATURES]] = priors.columns(origins_of(records))[owner]
+        first = _COLUMN[PRIOR_FEATURES[0].name]
+        out[:, first : first + len(PRIOR_FEATURES)] = priors.columns(origins_of(records), owner, reference)
     return out
 
 
@@ -215,6 +225,16 @@ def lead(owner: NDArray[np.int32], value: NDArray[Any]) -> NDArray[np.float32]:
     leads = np.empty(len(owner), np.float32)
     leads[order] = value[order] - np.where(first, second[group], best[group])
     return leads
+
+
+def as_good(owner: NDArray[np.int32], value: NDArray[np.float32], margin: float = 0.02) -> NDArray[np.int64]:
+    """How many others of its owner are as good as each value (in 0..1), or less than `margin` below. int64 [n].
+
+    owner: ascending.
+    """
+    ordered = np.sort(owner * 4.0 - value)
+    first = np.searchsorted(ordered, owner * 4.0 - 2.0)
+    return np.asarray(np.searchsorted(ordered, owner * 4.0 - value + margin, side="right") - first - 1, np.int64)
 
 
 def _attribute_codes(index: RetrievalIndex, attribute: str, values: pl.Series) -> NDArray[np.int32]:

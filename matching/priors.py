@@ -1,35 +1,76 @@
-"""How often records of an origin have their entity in the reference: those of one country more often than of another.
+"""What records and references say before their names are compared, learnt from labels.
 
-The name cannot tell a company from a namesake abroad that is not in the reference; where the record comes from can. The
-log-odds are learnt from labels, entities counted once, and drawn towards the average where there are few (an empirical
-Bayes estimate). A value that was never seen says nothing. In training a record's own entity never has a say.
+The name cannot tell a company from a namesake abroad that is not in the reference, nor an issuer from its financing
+subsidiary. Where the record comes from, what kind of reference it is, and how well the two go together can:
+
+- *origin*: how often records of one country, exchange or currency have their entity in the reference at all;
+- *standing*: how much more often references of one kind (any column of few values that the reference brings along, such
+  as `status`) are the right one than their share in the reference would have it;
+- *fit*: the same of a value of the reference among records of one value (lines in Frankfurt of companies in New York).
+
+All are log-odds or log-ratios (the weights of Fellegi & Sunter, JASA 1969), entities counted once, drawn towards the
+average where there are few (an empirical Bayes estimate). What was never seen says nothing. In training a record's own
+entity never has a say.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matching.master import comparable
+from matching.master import COMPUTED, comparable
+from matching.records import ATTRIBUTES, IDENTIFIERS
 
 PRIOR_ATTRIBUTES = ("country", "exchange", "currency")
 STRENGTH = 8.0  # entities that the average counts for
 MOST = 4.0  # log-odds
+MOST_KINDS = 20  # distinct values of a column that tells kinds of references apart
+MISSING = ""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How often a value of the reference is the right one among records of a value; counts of entities.
+
+    share: of each value in the reference. right: of each value among right references. seen: entities by value of the
+    record. together: entities by value of the record and value of their reference.
+    """
+
+    share: dict[str, float]
+    right: dict[str, float]
+    seen: dict[str, int]
+    together: dict[str, dict[str, int]]
+
+    def weight(self, record: str, reference: str) -> float:
+        """The log-ratio for a pair of values, 0 where either was never seen."""
+        if record not in self.seen or reference not in self.share:
+            return 0.0
+        together = self.together.get(record, {}).get(reference, 0)
+        expected = (together + STRENGTH * self.right[reference]) / (self.seen[record] + STRENGTH)
+        return math.log(expected / self.share[reference])
 
 
 @dataclass(frozen=True)
 class Priors:
-    """Log-odds of having a match, less those of all records, by attribute and comparable value."""
+    """log_odds: of origins, by attribute and comparable value. kinds: of references, by column and value."""
 
-    log_odds: dict[str, dict[str, float]]
+    log_odds: dict[str, dict[str, float]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, float]] = field(default_factory=dict)
+    fits: dict[str, Fit] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, origins: pl.DataFrame) -> Priors:
-        """Learn from labelled records: entity_key, has_match (bool), and any of PRIOR_ATTRIBUTES in comparable form."""
+    def fit(cls, origins: pl.DataFrame, references: pl.DataFrame | None = None) -> Priors:
+        """Learn from labelled records, and the references as `reference_facts` gives them.
+
+        origins: entity_key, has_match (bool), any of PRIOR_ATTRIBUTES in comparable form, and the reference_id that is
+        right where `references` are given.
+        """
         average = _share(origins.group_by("entity_key").agg(pl.col("has_match").any())["has_match"])
         learnt = {}
         for attribute in (a for a in PRIOR_ATTRIBUTES if a in origins.columns):
@@ -44,31 +85,151 @@ class Priors:
                 value: _log_odds((matched + STRENGTH * average) / (entities + STRENGTH)) - _log_odds(average)
                 for value, entities, matched in counted.iter_rows()
             }
-        return cls(learnt)
+        if references is None:
+            return cls(learnt)
+        right = origins.join(references, on="reference_id", suffix="_reference")
+        kinds = {c: _kinds(right, references[c]) for c in references.columns if c not in ("reference_id", *ATTRIBUTES)}
+        both = [a for a in learnt if a in references.columns]
+        return cls(learnt, kinds, {a: _fit(right, references[a], a) for a in both})
 
-    def columns(self, origins: pl.DataFrame) -> NDArray[np.float32]:
-        """What is known of each record's origin, 0 where nothing is. float32 [n, len(PRIOR_ATTRIBUTES)]."""
-        out = np.zeros((origins.height, len(PRIOR_ATTRIBUTES)), np.float32)
+    def to_json(self) -> dict[str, Any]:
+        """The priors, as JSON can hold them without loss."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, known: Mapping[str, Any]) -> Priors:
+        """The priors that `to_json` gave."""
+        return cls(known["log_odds"], known["kinds"], {a: Fit(**fit) for a, fit in known["fits"].items()})
+
+
+@dataclass(frozen=True)
+class PriorTables:
+    """Priors put in order for one reference, so that a pair's columns are looked up and not computed.
+
+    standing: float32 [references]. fits: for each attribute the row of a record's value, the column of each reference
+    (int32 [references]) and the weights (float32 [rows + 1, columns + 1], the last ones 0: never seen).
+    """
+
+    priors: Priors
+    standing: NDArray[np.float32]
+    fits: dict[str, tuple[dict[str, int], NDArray[np.int32], NDArray[np.float32]]]
+
+    @classmethod
+    def of(cls, priors: Priors, references: pl.DataFrame) -> PriorTables:
+        """Prepare priors for references as `reference_facts` gives them."""
+        standing = np.zeros(references.height)
+        for kind, known in priors.kinds.items():
+            if kind in references.columns:
+                standing += references[kind].replace_strict(known, default=0.0, return_dtype=pl.Float64).to_numpy()
+        fits = {}
+        for attribute, fit in priors.fits.items():
+            if attribute in references.columns:
+                ours, theirs = list(fit.seen), list(fit.share)
+                weights = np.zeros((len(ours) + 1, len(theirs) + 1), np.float32)
+                for row, value in enumerate(ours):
+                    weights[row, :-1] = [_bounded(fit.weight(value, t)) for t in theirs]
+                number = {t: i for i, t in enumerate(theirs)}
+                column = references[attribute].replace_strict(number, default=-1, return_dtype=pl.Int32)
+                fits[attribute] = ({r: i for i, r in enumerate(ours)}, column.to_numpy(), weights)
+        return cls(priors, np.maximum(np.minimum(standing, MOST), -MOST).astype(np.float32), fits)
+
+    def columns(self, origins: pl.DataFrame, owner: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float32]:
+        """What is known of each pair beside its names, 0 where nothing is. float32 [pairs, 2 PRIOR_ATTRIBUTES + 1].
+
+        origins: as `origins_of` gives them; owner, reference: numbers of each pair's record and reference.
+        """
+        count = len(PRIOR_ATTRIBUTES)
+        out = np.zeros((len(owner), 2 * count + 1), np.float32)
+        out[:, count] = self.standing[reference]
         for i, attribute in enumerate(PRIOR_ATTRIBUTES):
-            known = self.log_odds.get(attribute, {})
-            if attribute in origins.columns:
-                out[:, i] = [known.get(v, 0.0) for v in origins[attribute]]
-        return np.clip(out, -MOST, MOST)
+            if attribute not in origins.columns:
+                continue
+            values = origins[attribute].to_list()
+            known = self.priors.log_odds.get(attribute, {})
+            out[:, i] = np.array([_bounded(known.get(v, 0.0)) for v in values], np.float32)[owner]
+            if attribute in self.fits:
+                number, column, weights = self.fits[attribute]
+                row = np.array([number.get(v, -1) for v in values], np.int32)
+                out[:, count + 1 + i] = weights[row[owner], column[reference]]
+        return out
 
 
 def origins_of(records: pl.DataFrame) -> pl.DataFrame:
     """PRIOR_ATTRIBUTES of records in comparable form, null where a record or the whole frame has none."""
     return records.select(
-        pl.Series(a, [comparable(a, v) for v in records[a].cast(pl.String)], dtype=pl.String)
-        if a in records.columns
-        else pl.Series(a, [None] * records.height, dtype=pl.String)
+        _compared(records[a], a) if a in records.columns else pl.Series(a, [None] * records.height, dtype=pl.String)
         for a in PRIOR_ATTRIBUTES
     )
+
+
+def reference_facts(master: pl.DataFrame) -> pl.DataFrame:
+    """reference_id, the columns of few values that the reference brings along, and PRIOR_ATTRIBUTES in comparable form.
+
+    A value that is missing is a value too: a registrant without an exchange is rarely the one that is listed.
+    """
+    ours = {"reference_id", "name", *COMPUTED, *ATTRIBUTES, *IDENTIFIERS}
+    kinds = [
+        c for c, dtype in master.schema.items()
+        if c not in ours and dtype in (pl.String, pl.Boolean) and 2 <= master[c].n_unique() <= MOST_KINDS
+    ]  # fmt: skip
+    return master.select(
+        "reference_id",
+        *(pl.col(c).cast(pl.String).fill_null(MISSING) for c in kinds),
+        *(_compared(master[a], a).fill_null(MISSING) for a in PRIOR_ATTRIBUTES if a in master.columns),
+    )
+
+
+def _compared(values: pl.Series, attribute: str) -> pl.Series:
+    """Values in comparable form, each distinct one compared once."""
+    text = values.cast(pl.String)
+    distinct = text.drop_nulls().unique()
+    forms = pl.Series([comparable(attribute, v) for v in distinct], dtype=pl.String)
+    return text.replace_strict(distinct, forms, default=None, return_dtype=pl.String)
+
+
+def _kinds(right: pl.DataFrame, of_all: pl.Series) -> dict[str, float]:
+    """The weight of each value of a column of the reference."""
+    column = of_all.name
+    share = _shares(of_all)
+    meant = right.unique([column, "reference_id", "entity_key"])[column].value_counts()
+    counts = dict(meant.iter_rows())
+    total = sum(counts.values())
+    return {
+        value: math.log((counts.get(value, 0) + STRENGTH * s) / (total + STRENGTH) / s) for value, s in share.items()
+    }
+
+
+def _fit(right: pl.DataFrame, of_all: pl.Series, attribute: str) -> Fit:
+    """Counts of one attribute's values on both sides, entities counted once."""
+    theirs = f"{attribute}_reference"
+    share = _shares(of_all)
+    pairs = right.drop_nulls(attribute).unique([attribute, theirs, "entity_key"])
+    counted = pairs.group_by(attribute, theirs).len().sort(attribute, theirs)
+    seen: dict[str, int] = {}
+    total = dict.fromkeys(share, 0)
+    together: dict[str, dict[str, int]] = {}
+    for ours, value, count in counted.iter_rows():
+        seen[ours] = seen.get(ours, 0) + count
+        total[value] += count
+        together.setdefault(ours, {})[value] = count
+    everything = sum(total.values())
+    likely = {v: (total[v] + STRENGTH * s) / (everything + STRENGTH) for v, s in share.items()}
+    return Fit(share, likely, seen, together)
+
+
+def _shares(values: pl.Series) -> dict[str, float]:
+    """The share of each value, in order."""
+    counted = values.value_counts().sort(values.name)
+    return {value: count / len(values) for value, count in counted.iter_rows()}
 
 
 def _share(has_match: pl.Series) -> float:
     """The share of matches, kept away from 0 and 1."""
     return (float(has_match.sum()) + 0.5) / (len(has_match) + 1)
+
+
+def _bounded(weight: float) -> float:
+    return min(max(weight, -MOST), MOST)
 
 
 def _log_odds(share: float) -> float:

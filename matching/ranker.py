@@ -72,7 +72,7 @@ class Ranker:
         }
         known = xgboost.DMatrix(pairs, label=right.astype(np.float32), feature_names=list(FEATURE_NAMES))
         model = xgboost.train(parameters, known, num_boost_round=config.trees)
-        return cls(config, bytes(model.save_raw("ubj")), priors or Priors({}))
+        return cls(config, bytes(model.save_raw("ubj")), priors or Priors())
 
     def margins(self, pairs: Matrix) -> NDArray[np.float64]:
         """Log-odds that each pair is right. float64 [n]."""
@@ -90,7 +90,7 @@ class Ranker:
         """Write `ranker.ubj` and `ranker.json`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ranker.ubj").write_bytes(self.model)
-        about = {"config": asdict(self.config), "features": list(FEATURE_NAMES), "priors": self.priors.log_odds}
+        about = {"config": asdict(self.config), "features": list(FEATURE_NAMES), "priors": self.priors.to_json()}
         write_json(folder / "ranker.json", about)
 
     @classmethod
@@ -100,7 +100,7 @@ class Ranker:
         if tuple(known["features"]) != FEATURE_NAMES:
             raise ValueError("the ranker was trained on other features: use the code version that the manifest names")
         model = (folder / "ranker.ubj").read_bytes()
-        return cls(RankerConfig(**known["config"]), model, Priors(known["priors"]))
+        return cls(RankerConfig(**known["config"]), model, Priors.from_json(known["priors"]))
 
 
 def cross_fitted_margins(

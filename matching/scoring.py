@@ -26,6 +26,7 @@ from matching.features import FEATURE_NAMES, feature_matrix, flatten
 from matching.files import atomic_folder, folder_files, write_json
 from matching.master import build_reference_master
 from matching.policy import Policy
+from matching.priors import PriorTables, reference_facts
 from matching.ranker import Ranker
 from matching.reasons import REASON, align_pair, evidence_of, finding, reason, reference_words
 from matching.records import ATTRIBUTES, content_hash
@@ -74,6 +75,10 @@ class Scorer:
         return read_manifest(self.folder)
 
     @cached_property
+    def _priors(self) -> PriorTables:
+        return PriorTables.of(self.ranker.priors, reference_facts(self.index.master))
+
+    @cached_property
     def _words(self) -> list[str]:
         return reference_words(self.index)
 
@@ -89,7 +94,7 @@ class Scorer:
         queries = self.index.queries(records["name"].to_list())
         found = self.index.search(queries, top_k)
         owner, variant, lexical, embedding = flatten(found)
-        features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding, self.ranker.priors)
+        features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding, self._priors)
         ranked = rank(owner, self.ranker.margins(features), records.height)
         decided = decide(ranked, queries, self.calibration, self.policy)
         # The last entries stand for the pair that is not there, whose number is -1.

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from matching.bundle import Manifest, Parts, write_bundle
 from matching.calibration import Calibration
@@ -22,7 +23,7 @@ from matching.features import FEATURE_NAMES, PRIOR_FEATURES, pair_features, retr
 from matching.master import build_reference_master, with_surviving_ids
 from matching.names import parse_name
 from matching.policy import Certificate, Policy, certify, may_be_matched, review_floor
-from matching.priors import Priors, origins_of
+from matching.priors import Priors, PriorTables, origins_of, reference_facts
 from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
 from matching.records import InputError, content_hash
 from matching.retrieval.encoder import Encoder, EncoderConfig
@@ -90,11 +91,13 @@ def train_encoder(
     )
 
 
-def label_pairs(features: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
+def label_pairs(
+    features: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, master: pl.DataFrame, config: FitConfig
+) -> pl.DataFrame:
     """Pair features of labelled records with `right`, `entity_key` and `use`.
 
-    Same-name alternatives are as right as the label. The features of a record's origin are learnt here, from the
-    entities of all other folds; for held-out entities from all that are not held out.
+    Same-name alternatives are as right as the label. PRIOR_FEATURES are learnt here, from the entities of all other
+    folds; for held-out entities from all that are not held out.
     """
     used = assign_use(labels, config)
     alternatives = (
@@ -109,36 +112,51 @@ def label_pairs(features: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFr
         .unique()
         .with_columns(right=True)
     )
+    pairs = features.drop(PRIOR_NAMES).join(
+        used.select("record_id", "entity_key", "use"), on="record_id", maintain_order="left"
+    )
     return (
-        features.drop(PRIOR_NAMES)
-        .join(used.select("record_id", "entity_key", "use"), on="record_id", maintain_order="left")
-        .join(out_of_fold_priors(records, used, config), on="record_id", how="left", maintain_order="left")
+        pairs.hstack(out_of_fold_priors(pairs, records, used, master, config))
         .join(right, on=["record_id", "reference_id"], how="left", maintain_order="left")
         .with_columns(pl.col("right").fill_null(False))
     )
 
 
 def _origins(records: pl.DataFrame, used: pl.DataFrame) -> pl.DataFrame:
-    """What priors are learnt from: record_id, entity_key, use, has_match, and the origin of each labelled record."""
+    """What priors are learnt from: record_id, entity_key, use, reference_id, has_match, and each record's origin."""
     known = records.hstack(origins_of(records).rename(lambda a: f"_{a}")).select("record_id", pl.col("^_.*$"))
-    asked = used.select("record_id", "entity_key", "use", has_match=pl.col("reference_id").is_not_null())
+    asked = used.select(
+        "record_id", "entity_key", "use", "reference_id", has_match=pl.col("reference_id").is_not_null()
+    )
     return asked.join(known, on="record_id", maintain_order="left").rename(lambda c: c.removeprefix("_"))
 
 
-def out_of_fold_priors(records: pl.DataFrame, used: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
-    """record_id and the features of its origin, as the records of other entities tell them."""
-    origins = _origins(records, used)
-    fold = fold_of(origins["entity_key"], config.folds, config.seed)
-    fold[(origins["use"] == HELD_OUT).to_numpy()] = -1
-    columns = np.zeros((origins.height, len(PRIOR_NAMES)), np.float32)
+def out_of_fold_priors(
+    pairs: pl.DataFrame, records: pl.DataFrame, used: pl.DataFrame, master: pl.DataFrame, config: FitConfig
+) -> pl.DataFrame:
+    """PRIOR_FEATURES of pairs (record_id, reference_id, entity_key, use), as the labels of other entities tell them."""
+    origins, references = _origins(records, used), reference_facts(master)
+    fold = fold_of(pairs["entity_key"], config.folds, config.seed)
+    fold[(pairs["use"] == HELD_OUT).to_numpy()] = -1
+    owner = _numbers(pairs["record_id"], origins["record_id"])
+    reference = _numbers(pairs["reference_id"], references["reference_id"])
+    taught = fold_of(origins["entity_key"], config.folds, config.seed)
+    taught[(origins["use"] == HELD_OUT).to_numpy()] = -1
+    columns = np.zeros((pairs.height, len(PRIOR_NAMES)), np.float32)
     for one in np.unique(fold):
-        others = (fold != one) & (fold >= 0)
-        columns[fold == one] = Priors.fit(origins.filter(others)).columns(origins.filter(fold == one))
-    return origins.select("record_id").hstack(pl.DataFrame(columns, schema=list(PRIOR_NAMES)))
+        priors = Priors.fit(origins.filter((taught != one) & (taught >= 0)), references)
+        asked = fold == one
+        columns[asked] = PriorTables.of(priors, references).columns(origins, owner[asked], reference[asked])
+    return pl.DataFrame(columns, schema=list(PRIOR_NAMES))
+
+
+def _numbers(values: pl.Series, known: pl.Series) -> NDArray[np.int64]:
+    """The row of each value in `known`. int64 [n]."""
+    return values.replace_strict(known, pl.int_range(len(known), eager=True), return_dtype=pl.Int64).to_numpy()
 
 
 def fit_ranker(
-    pairs: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig,
+    pairs: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, master: pl.DataFrame, config: FitConfig,
     progress: Callable[[float], None] | None = None,
 ) -> tuple[Ranker, pl.DataFrame]:  # fmt: skip
     """The ranker, trained on everything that is not held out, and the out-of-fold margins of the ranker entities.
@@ -157,7 +175,8 @@ def fit_ranker(
     right = known["right"].to_numpy()
     taught = (known["rank"].to_numpy() <= config.train_depth) | right
     margins = cross_fitted_margins(matrix, right, fold, taught, config.ranker, progress)
-    priors = Priors.fit(_origins(records, assign_use(labels, config)).filter(pl.col("use") != HELD_OUT))
+    origins = _origins(records, assign_use(labels, config)).filter(pl.col("use") != HELD_OUT)
+    priors = Priors.fit(origins, reference_facts(master))
     ranker = Ranker.fit(matrix[taught], right[taught], config.ranker, priors)
     scored = known.select("record_id", "reference_id", "rank", "right", "entity_key", "use").with_columns(
         margin=pl.Series(margins)
@@ -278,8 +297,8 @@ def fit(
     tell("candidates", 0.0)
     candidates = retrieve(index, known, config.top_k)
     tell("features", 0.0)
-    pairs = label_pairs(pair_features(index, known, candidates), known, labels, config)
-    ranker, out_of_fold = fit_ranker(pairs, known, labels, config, lambda share: tell("ranker", share))
+    pairs = label_pairs(pair_features(index, known, candidates), known, labels, master, config)
+    ranker, out_of_fold = fit_ranker(pairs, known, labels, master, config, lambda share: tell("ranker", share))
     tell("policy", 0.0)
     best = best_of(out_of_fold, known, labels, config)
     calibration, policy = fit_policy(best, config)

@@ -40,5 +40,5 @@ def pair_features(
     """What is compared between a record and each candidate, and whether the candidate is the right one."""
     index = RetrievalIndex.load(retrieval_index, Encoder.load(encoder))
     records = labelled(clean_records, labels)
-    pairs = label_pairs(compare(index, records, candidate_pairs), records, labels, training.fit_config())
+    pairs = label_pairs(compare(index, records, candidate_pairs), records, labels, index.master, training.fit_config())
     return report(pairs, numbers={"features": len(FEATURES), "right_pairs": pairs["right"].sum()})

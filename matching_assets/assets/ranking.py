@@ -23,10 +23,15 @@ from matching_assets.settings import Training
     pool="training",
 )
 def ranker(
-    pair_features: pl.DataFrame, clean_records: pl.LazyFrame, labels: pl.DataFrame, training: Training
+    pair_features: pl.DataFrame,
+    clean_records: pl.LazyFrame,
+    labels: pl.DataFrame,
+    reference_master: pl.DataFrame,
+    training: Training,
 ) -> dg.MaterializeResult[Folder]:
     """Orders a record's candidates. Beside it: the margins of records whose entity their ranker had not seen."""
-    fitted, out_of_fold = fit_ranker(pair_features, labelled(clean_records, labels), labels, training.fit_config())
+    records = labelled(clean_records, labels)
+    fitted, out_of_fold = fit_ranker(pair_features, records, labels, reference_master, training.fit_config())
     best = out_of_fold.sort("margin", descending=True).unique("record_id", keep="first", maintain_order=True)
     return report(
         Folder([fitted], tables={"out_of_fold": out_of_fold}),

@@ -8,6 +8,7 @@ from matching.features import (
     ATTRIBUTE_FEATURES,
     FEATURE_NAMES,
     FEATURES,
+    as_good,
     feature_matrix,
     lead,
     pair_features,
@@ -202,3 +203,14 @@ def test_records_without_candidates_give_no_pairs(index) -> None:
 
 def test_embeddings_can_be_left_out(index, records) -> None:
     assert retrieve(index, records, 5, with_embedding=False)["embedding"].max() == 0
+
+
+def test_others_that_are_as_good_are_counted_within_the_same_record() -> None:
+    owner = np.array([0, 0, 0, 1, 2, 2], np.int32)
+    value = np.array([0.9, 0.89, 0.5, 0.9, 1.0, 1.0], np.float32)
+    assert as_good(owner, value).tolist() == [1, 1, 2, 0, 1, 1]
+
+
+def test_a_name_that_may_go_on_in_two_ways_is_covered_by_both() -> None:
+    pairs = pairs_of({"name": "Zenith Copper"}, {"name": "Zenith Copper Income"}, {"name": "Zenith Copper Growth"})
+    assert pairs["coverers"].to_list() == [1, 1]

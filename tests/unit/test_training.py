@@ -18,6 +18,7 @@ from matching.records import InputError
 from matching.training import (
     ENCODER,
     HELD_OUT,
+    PRIOR_NAMES,
     RANKER,
     FitConfig,
     assign_use,
@@ -50,8 +51,9 @@ def entities(labels: pl.DataFrame, config: FitConfig, use: str) -> set[str]:
 
 
 def trained(compared: pl.DataFrame, frames: Any, labels: pl.DataFrame, config: FitConfig) -> tuple[Any, pl.DataFrame]:
-    pairs = label_pairs(compared, frames.records, labels, config)
-    return fit_ranker(pairs, frames.records, labels, config)
+    master = build_reference_master(frames.reference)
+    pairs = label_pairs(compared, frames.records, labels, master, config)
+    return fit_ranker(pairs, frames.records, labels, master, config)
 
 
 # Who is used for what
@@ -90,21 +92,23 @@ def test_the_labelled_reference_is_right_and_so_are_its_alternatives(compared, s
     labels = pl.DataFrame(
         {"record_id": [record_id], "reference_id": [label], "same_name_alternatives": [[alternative, "elsewhere"]]}
     )
-    pairs = label_pairs(compared, small_frames.records, labels, config)
+    pairs = label_pairs(compared, small_frames.records, labels, build_reference_master(small_frames.reference), config)
     assert set(pairs["record_id"]) == {record_id}
     assert set(pairs.filter("right")["reference_id"]) == {label, alternative}
 
 
 def test_nothing_is_right_for_a_record_without_a_match(compared, small_frames, config) -> None:
-    pairs = label_pairs(compared, small_frames.records, small_frames.labels, config)
+    master = build_reference_master(small_frames.reference)
+    pairs = label_pairs(compared, small_frames.records, small_frames.labels, master, config)
     without = small_frames.labels.filter(pl.col("reference_id").is_null())["record_id"]
     assert not pairs.filter(pl.col("record_id").is_in(without.implode()))["right"].any()
     assert pairs["right"].any()
 
 
 def test_features_of_labelled_pairs_are_those_that_were_computed(compared, small_frames, config) -> None:
-    pairs = label_pairs(compared, small_frames.records, small_frames.labels, config)
-    told = [name for name in FEATURE_NAMES if not name.endswith("_prior")]
+    master = build_reference_master(small_frames.reference)
+    pairs = label_pairs(compared, small_frames.records, small_frames.labels, master, config)
+    told = [name for name in FEATURE_NAMES if name not in PRIOR_NAMES]
     assert pairs.select("record_id", "reference_id", *told).equals(compared.select("record_id", "reference_id", *told))
 
 
