@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 RETRY_SECONDS = 1
 GRACE_SECONDS = 25  # SageMaker sends SIGKILL 30 seconds after SIGTERM
-WARM_UP = pl.DataFrame({"record_id": ["warm-up"], "name": ["Warm Up Holdings plc"]})
+# With a country and a town: the tables they are looked up in take seconds to load, once in a process.
+WARM_UP = pl.DataFrame(
+    {"record_id": ["warm-up"], "name": ["Warm Up Holdings plc"], "country": ["United Kingdom"], "city": ["London"]}
+)
 log = logging.getLogger("matching.runtime")
 
 
