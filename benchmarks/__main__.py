@@ -1,53 +1,134 @@
-"""Measure `matching fit`, `match` and `reindex` on the tasks in `../shared/data`, and write docs/BENCHMARKS.md.
+"""Measure this project against its peers and against itself, and write docs/BENCHMARKS.md.
 
-    python -m benchmarks [--task NAME ...] [--data DIR] [--no-page]
+    python -m benchmarks [accuracy] [peers] [scale] [certificate] [page] [--task NAME ...] [--data DIR] [--quick]
 
-Each task's labelled entities are split by a hash: 70 % are given to `matching fit`, the records of the others are
-decided by `matching match` and judged. Character TF-IDF answers the same records in the same run. Each command is a
-process of its own, so its time and peak memory are its own.
+Without a part, all of them in this order. What a part finds is kept as JSON in the scratch folder, and `page` is built
+from what is there, so parts can be run one by one. `--quick` tries every part on little data, to see that it works;
+its figures mean nothing, so they are kept apart and its page is not the project's.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
-import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from benchmarks.page import write_page
-from benchmarks.tasks import TASKS, Outcome, measure_task
+from benchmarks.store import PARTS, ROOT, keep, kept
+from benchmarks.tasks import TASKS, read_task
 
-ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "BENCHMARKS.md"
+QUICK_LABELS, QUICK_SIZES, QUICK_DRAWS = 3_000, {5_000: 300}, 20
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command line says."""
+
+    tasks: list[str]
+    data: Path
+    scratch: Path
+    quick: bool
+
+    @property
+    def size(self) -> int | None:
+        """How many labelled records to take."""
+        return QUICK_LABELS if self.quick else None
 
 
 def main() -> int:
-    """Run the tasks and write the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    """Run the parts and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, "page", []], metavar="PART", help=", ".join([*PARTS, "page"])
+    )
     parser.add_argument("--task", action="append", choices=TASKS, help="only this one (may be repeated)")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--no-page", action="store_true", help=f"do not write {PAGE.relative_to(ROOT)}")
-    given = parser.parse_args()
-    wanted = given.task or list(TASKS)
-    missing = [str(given.data / task) for task in wanted if not (given.data / task).is_dir()]
-    if missing:
+    parser.add_argument("--scratch", type=Path, default=ROOT / ".benchmarks", help="results, environments, bundles")
+    parser.add_argument("--quick", action="store_true", help="little data, to try the benchmark itself")
+    said = parser.parse_args()
+    scratch = said.scratch.resolve() / ("quick" if said.quick else "")
+    given = Given(said.task or list(TASKS), said.data.resolve(), scratch, said.quick)
+    parts = said.parts or [*PARTS, "page"]
+    missing = [str(given.data / task) for task in given.tasks if not (given.data / task).is_dir()]
+    if missing and set(parts) - {"page", "scale"}:
         print(f"no data to measure on: {', '.join(missing)} is missing. Name its folder: --data DIR", file=sys.stderr)
         return 2
-    outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for task in wanted:
-            print(f"{task}: fit, match, reindex", flush=True)
-            outcomes.append(measure_task(given.data / task, Path(scratch) / task, other_reference(given.data, task)))
-            print(outcomes[-1].summary(), flush=True)
-    if not given.no_page:
-        write_page(outcomes, PAGE)
-        print(f"written: {PAGE.relative_to(ROOT)}")
+    measures: dict[str, Callable[[Given], dict[str, Any]]] = {
+        "accuracy": accuracy, "peers": peers, "scale": scale, "certificate": certificate
+    }  # fmt: skip
+    for part in (part for part in PARTS if part in parts):
+        started = time.perf_counter()
+        try:
+            keep(given.scratch, part, measures[part](given))
+        except subprocess.CalledProcessError as failed:
+            print(f"{part} failed: {' '.join(map(str, failed.cmd))}\n  {failed.output}", file=sys.stderr)
+            return 1
+        print(f"{part}: {time.perf_counter() - started:.0f} s", flush=True)
+    if "page" in parts:
+        from benchmarks.page import write_page
+
+        page = scratch / PAGE.name if given.quick else PAGE
+        write_page(kept(given.scratch), page)
+        print(f"written: {page}")
     return 0
 
 
-def other_reference(data: Path, task: str) -> Path:
-    """The reference of another task, onto which a bundle is reindexed."""
-    return data / next(t for t in TASKS if t != task) / "reference.parquet"
+def accuracy(given: Given) -> dict[str, Any]:
+    """The commands on each task."""
+    from benchmarks.accuracy import measure_accuracy, summary
+
+    found = {}
+    for name in given.tasks:
+        print(f"{name}: fit, match, reindex", flush=True)
+        task = read_task(given.data / name, given.size)
+        # The bundle is reindexed onto the reference of another task.
+        other = given.data / next(t for t in TASKS if t != name) / "reference.parquet"
+        found[name] = measure_accuracy(task, other, given.scratch / "accuracy" / name)
+        print(summary(found[name]), flush=True)
+    return found
+
+
+def peers(given: Given) -> dict[str, Any]:
+    """The peers on each task."""
+    from benchmarks.compare import measure_peers
+
+    found = {}
+    for name in given.tasks:
+        print(f"{name}: peers", flush=True)
+        found[name] = measure_peers(
+            read_task(given.data / name, given.size), given.scratch, 300 if given.quick else None
+        )
+    return found
+
+
+def scale(given: Given) -> dict[str, Any]:
+    """Each number of references."""
+    from benchmarks.scale import SIZES, WITH_EMM, measure_scale
+
+    found = {}
+    for size, records in (QUICK_SIZES if given.quick else SIZES).items():
+        print(f"{size:,} references", flush=True)
+        with_emm = ("tfidf", "emm") if given.quick or size == WITH_EMM else ("tfidf",)
+        found[str(size)] = measure_scale(size, records, given.scratch, given.data, with_emm)
+    return found
+
+
+def certificate(given: Given) -> dict[str, Any]:
+    """The simulation on each task."""
+    from benchmarks.certificate import DRAWS, measure_certificate, summary
+
+    found = {}
+    for name in given.tasks:
+        print(f"{name}: certificate", flush=True)
+        task = read_task(given.data / name, given.size)
+        found[name] = measure_certificate(task, QUICK_DRAWS if given.quick else DRAWS)
+        print(summary(found[name]), flush=True)
+    return found
 
 
 if __name__ == "__main__":
