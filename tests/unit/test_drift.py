@@ -40,18 +40,21 @@ def row_of(report, column: str) -> dict:
     return report.columns.row(by_predicate=pl.col("column") == column, named=True)
 
 
+@pytest.mark.slow
 def test_at_most_one_quiet_window_in_a_hundred_alarms(bounds):
     quiet = [telemetry(rows, seed) for rows in (200, 500, 1000) for seed in range(1, 101)]
     alarms = [compare(current, REFERENCE, bounds).status for current in quiet].count("ALARM")
     assert alarms <= len(quiet) / 100
 
 
+@pytest.mark.slow
 def test_the_effect_sizes_of_quiet_windows_keep_to_their_bounds_without_the_test(bounds):
     judged = [compare(telemetry(200, seed), REFERENCE, bounds).columns for seed in range(1, 101)]
     beyond = sum((columns["effect"] > columns["bound"]).any() for columns in judged)
     assert beyond <= 3
 
 
+@pytest.mark.slow
 def test_one_unadjusted_test_a_column_would_cry_wolf(bounds):
     judged = [compare(telemetry(1000, seed), REFERENCE, bounds).columns for seed in range(1, 101)]
     tests = judged[0].height

@@ -1,6 +1,6 @@
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matching.guardrails import guard_aliases, guard_labels, guard_records, guard_reference
@@ -235,6 +235,9 @@ def bad_frames(draw, columns: tuple[str, ...]) -> pl.DataFrame:
     return pl.DataFrame(frame)
 
 
+few = settings(max_examples=30)
+
+
 def nothing_is_lost(frame: pl.DataFrame, guarded) -> bool:
     rows = guarded.quarantined["row"].to_list()
     kept = [i for i in range(frame.height) if i + 1 not in rows]
@@ -248,26 +251,31 @@ def nothing_is_lost(frame: pl.DataFrame, guarded) -> bool:
     )
 
 
+@few
 @given(bad_frames(("record_id", "name", "country")))
 def test_every_record_is_accepted_or_quarantined(frame):
     assert nothing_is_lost(frame, guard_records(frame))
 
 
+@few
 @given(bad_frames(("reference_id", "name", "lei", "isin", "cik")))
 def test_every_reference_is_accepted_or_quarantined(frame):
     assert nothing_is_lost(frame, guard_reference(frame))
 
 
+@few
 @given(bad_frames(("reference_id", "alias", "asof")))
 def test_every_alias_is_accepted_or_quarantined(frame):
     assert nothing_is_lost(frame, guard_aliases(frame, pl.Series(["R1"])))
 
 
+@few
 @given(bad_frames(("record_id", "reference_id", "same_name_alternatives")))
 def test_every_label_is_accepted_or_quarantined(frame):
     assert nothing_is_lost(frame, guard_labels(frame, pl.Series(["a", "b"]), NOBODY))
 
 
+@few
 @given(bad_frames(("record_id", "name")))
 def test_what_was_accepted_is_accepted_again(frame):
     accepted = guard_records(frame).accepted
