@@ -103,7 +103,8 @@ def retrieve(
 ) -> pl.DataFrame:
     """Candidates of records (record_id, name), best first: the columns of CANDIDATE_SCHEMA.
 
-    `score` is the sum of the similarities `lexical` and `embedding`; `variant` is the index's number of the name found.
+    `score` is what `matching.retrieval.search` orders by: `lexical` and a share of `embedding`; `variant` is the
+    index's number of the name found.
     """
     found = index.search(index.queries(records["name"].to_list()), top_k, with_embedding)
     row, column = np.nonzero(found.variant >= 0)

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.files import write_json
-from matching.names import ParsedName, parse_name
+from matching.names import parse_name
 from matching.vocabulary import NameTable
 
-WORD_BUCKETS = 1 << 15
+WORD_BITS = 15
+WORD_BUCKETS = 1 << WORD_BITS
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,14 @@ class Encoder:
 
     def embed(self, names: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of names, or zeros for a name without words. float32 [n, dim]."""
-        return self.embed_parsed([parse_name(n) for n in names])
+        return self.embed_table(NameTable.of([parse_name(n) for n in names]))
 
-    def embed_parsed(self, names: Sequence[ParsedName]) -> NDArray[np.float32]:
+    def embed_table(self, names: NameTable, threads: int = 1) -> NDArray[np.float32]:
         """As `embed`, of names that are parsed already."""
-        from matching.retrieval.encoder_kernels import mean_vectors
+        from matching.retrieval.encoder_kernels import unit_vectors
 
-        terms, starts = encoder_terms(names)
-        mean = mean_vectors(terms, starts, self.table)
-        return finish(mean, self.layer)
+        terms, starts = encoder_terms(names, threads)
+        return np.asarray(unit_vectors(terms, starts, self.table, self.layer, threads), np.float32)
 
     def save(self, folder: Path) -> None:
         """Write `encoder.safetensors` and `encoder.json`."""
@@ -92,23 +92,13 @@ class Encoder:
         return cls(config, weights["table"].astype(np.float32), weights["layer"])
 
 
-def encoder_terms(names: Sequence[ParsedName]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Term numbers of names: trigram codes, then words by hash. (int32 flat, int64 [n + 1])."""
-    from zlib import crc32
+def encoder_terms(table: NameTable, threads: int = 1) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Term numbers of names: trigram codes, and words by hash. (int32 flat, int64 [n + 1])."""
+    from matching.retrieval.grams import WORDS, all_terms
 
-    from matching.retrieval.grams import all_terms
-
-    table = NameTable.of(names)
-    buckets = np.array([crc32(w.encode()) % WORD_BUCKETS for w in table.vocabulary.words()], np.int32)
-    terms, starts = all_terms(table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, buckets)
+    words = table.vocabulary
+    terms, starts = all_terms(table.tokens, table.starts, words.chars, words.starts, WORD_BITS, WORDS, threads)
     return terms, starts
-
-
-def finish(mean: NDArray[np.float32], layer: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The residual layer and the scaling to length 1: row by row, so that a batch gives the bytes of a single name."""
-    from matching.retrieval.encoder_kernels import residual_unit
-
-    return np.asarray(residual_unit(mean, layer), np.float32)
 
 
 def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

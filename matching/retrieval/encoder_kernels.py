@@ -1,4 +1,4 @@
-"""Compiled reading of the encoder: one name at a time, in a fixed order of additions."""
+"""Compiled reading of the encoder: one name at a time, in a fixed order of additions, on any number of threads."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ import numpy as np
 
 
 @nb.njit(cache=True)
-def mean_vectors(terms: Any, starts: Any, table: Any) -> Any:
-    """Mean of the term vectors of each name. float32 [n, dim]."""
+def unit_vector(terms: Any, table: Any, layer: Any, mean: Any, out: Any) -> None:
+    """Write the vector of one name: `x + relu(x) @ layer` of the mean x of its terms' vectors, scaled to length 1.
+
+    A name without terms has zeros.
+    """
+    dim = len(out)
+    mean[:] = 0.0
+    for term in terms:
+        for d in range(dim):
+            mean[d] += table[term, d]
+    for d in range(dim):
+        mean[d] /= np.float32(max(len(terms), 1))
+        out[d] = mean[d]
+    for e in range(dim):
+        x = mean[e]
+        if x > 0:
+            for d in range(dim):
+                out[d] += x * layer[e, d]
+    square = np.float32(0.0)
+    for d in range(dim):
+        square += out[d] * out[d]
+    if square > 0:
+        length = np.float32(np.sqrt(square))
+        for d in range(dim):
+            out[d] /= length
+
+
+@nb.njit(cache=True, parallel=True)
+def unit_vectors(terms: Any, starts: Any, table: Any, layer: Any, threads: int) -> Any:
+    """Vectors of names. terms: int32 flat, starts: int64 [n + 1], table: float32 [terms, dim], layer: [dim, dim]."""
     names, dim = len(starts) - 1, table.shape[1]
-    out = np.zeros((names, dim), np.float32)
-    for i in range(names):
-        count = starts[i + 1] - starts[i]
-        for at in range(starts[i], starts[i + 1]):
-            for d in range(dim):
-                out[i, d] += table[terms[at], d]
-        if count > 0:
-            for d in range(dim):
-                out[i, d] /= np.float32(count)
-    return out
-
-
-@nb.njit(cache=True)
-def residual_unit(mean: Any, layer: Any) -> Any:
-    """Rows `x + relu(x) @ layer`, scaled to length 1; a zero row stays zero. float32 [n, dim]."""
-    names, dim = mean.shape
-    out = np.zeros((names, dim), np.float32)
-    for i in range(names):
-        for d in range(dim):
-            out[i, d] = mean[i, d]
-        for e in range(dim):
-            x = mean[i, e]
-            if x > 0:
-                for d in range(dim):
-                    out[i, d] += x * layer[e, d]
-        square = np.float32(0.0)
-        for d in range(dim):
-            square += out[i, d] * out[i, d]
-        if square > 0:
-            length = np.float32(np.sqrt(square))
-            for d in range(dim):
-                out[i, d] /= length
+    out = np.empty((names, dim), np.float32)
+    for worker in nb.prange(threads):
+        mean = np.empty(dim, np.float32)
+        for i in range(worker * names // threads, (worker + 1) * names // threads):
+            unit_vector(terms[starts[i] : starts[i + 1]], table, layer, mean, out[i])
     return out

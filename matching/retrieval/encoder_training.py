@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from matching.names import ParsedName, parse_name
 from matching.retrieval.perturb import perturb
+from matching.vocabulary import NameTable
 
 if TYPE_CHECKING:
     from matching.retrieval.encoder import EncoderConfig
@@ -45,7 +46,7 @@ def train_weights(
     dense = torch.optim.Adam(layer.parameters(), lr=config.learning_rate)
 
     def vectors(parsed: list[ParsedName]) -> torch.Tensor:
-        terms, starts = encoder_terms(parsed)
+        terms, starts = encoder_terms(NameTable.of(parsed))
         mean = bag(torch.from_numpy(terms.astype(np.int64)), torch.from_numpy(starts[:-1].copy()))
         return torch.nn.functional.normalize(mean + layer(torch.relu(mean)), dim=1)
 

@@ -1,8 +1,14 @@
-"""Lexical terms of a name: character trigrams and whole words, as numbers, in compiled code.
+"""Lexical terms of a name, as numbers, in compiled code: no dictionary, a term follows from the letters alone.
 
-A trigram over space, a-z and 0-9 has one of 37^3 codes, so no dictionary of trigrams is needed. Word w of the
-reference's vocabulary is term GRAMS + w. A name is read as ` word word `, so that beginnings and ends of words are
-terms too.
+Scored terms, whose weights make the lexical cosine:
+- trigrams over space, a-z and 0-9, one of 37^3 codes. A name is read as ` word word `, so that beginnings and ends of
+  words are terms too;
+- words, and neighbouring words written as one (`Capital One` has `capitalone`), by hash. Words of the same hash are
+  taken for the same; there are twice as many hashes as names.
+Direct terms, which only say where to look, by another hash:
+- the whole name without spaces: an equal name is looked at first;
+- initials: a long name stands under its own, where a short word of a record looks (`IBM`); a short name stands under
+  its letters, where the initials of a record's long name look.
 """
 
 from __future__ import annotations
@@ -11,11 +17,20 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 
 SYMBOLS = 37
 GRAMS = SYMBOLS**3
-MAX_TERMS = 256
+MAX_TERMS = 256  # scored terms of one name; later ones are not read
+DIRECT_TERMS = 3  # direct terms of one name, at most
+WORDS, REFERENCE, RECORD = 0, 1, 2  # whose terms: trigrams and words alone (the encoder's), a reference's, a record's
+WHOLE, LONG, SHORT = 1, 2, 3  # kinds of direct terms
+LEAST_INITIALS, MOST_INITIALS = 3, 6
+HASH_START, HASH_PRIME = np.uint32(2166136261), np.uint32(16777619)
+
+
+def table_bits(names: int) -> int:
+    """log2 of how many hashed terms an index of so many names tells apart: two for each name, at least 2^16."""
+    return max(16, (2 * names - 1).bit_length())
 
 
 @nb.njit(cache=True, inline="always")
@@ -29,57 +44,95 @@ def symbol(byte: int) -> int:
 
 
 @nb.njit(cache=True)
-def name_terms(tokens: Any, chars: Any, starts: Any, known: Any, out: Any) -> int:
-    """Write the distinct terms of one name to `out` (int32 [MAX_TERMS]) and return their number.
+def hashed(text: Any, state: Any) -> Any:
+    """FNV-1a of bytes, going on from `state`: words hashed one after the other are hashed as if written as one."""
+    for byte in text:
+        state = np.uint32((state ^ np.uint32(byte)) * HASH_PRIME)
+    return state
 
-    tokens: the name's token numbers. chars, starts: their vocabulary. known: number of each token in the reference's
-    vocabulary, or -1.
-    """
-    count = 0
-    first, second = 0, 0
-    for t in range(len(tokens)):
-        token = tokens[t]
-        for position in range(starts[token], starts[token + 1] + 1):
-            code = 0 if position == starts[token + 1] else symbol(chars[position])
-            term = (first * SYMBOLS + second) * SYMBOLS + code
-            first, second = second, code
-            if position == starts[token]:  # needs two letters of the word, or its end
-                continue
-            seen = False
-            for i in range(count):
-                if out[i] == term:
-                    seen = True
-                    break
-            if not seen and count < MAX_TERMS:
-                out[count] = term
-                count += 1
-    for t in range(len(tokens)):
-        word = known[tokens[t]]
-        if word < 0:
-            continue
-        seen = False
-        for i in range(count):
-            if out[i] == GRAMS + word:
-                seen = True
-                break
-        if not seen and count < MAX_TERMS:
-            out[count] = GRAMS + word
-            count += 1
+
+@nb.njit(cache=True)
+def slot(state: Any, kind: int, bits: int) -> int:
+    """One of 2^bits places for a hash of some kind, the high bits of a product (Knuth, TAOCP 3, section 6.4)."""
+    mixed = np.uint32(np.uint32(state ^ np.uint32(kind * 0x85EBCA6B & 0xFFFFFFFF)) * np.uint32(2654435769))
+    return np.int32(mixed >> np.uint32(32 - bits))  # type: ignore[return-value]
+
+
+@nb.njit(cache=True)
+def add(term: int, out: Any, count: int, limit: int) -> int:
+    """Append a term that is not there yet; returns how many there are."""
+    for i in range(count):
+        if out[i] == term:
+            return count
+    if count < limit:
+        out[count] = term
+        return count + 1
     return count
 
 
 @nb.njit(cache=True)
-def all_terms(tokens: Any, name_starts: Any, chars: Any, starts: Any, known: Any) -> tuple[Any, Any]:
+def name_terms(tokens: Any, chars: Any, starts: Any, bits: int, whose: int, out: Any) -> int:
+    """Write the distinct terms of one name to `out` (int32), direct ones last, and return their number.
+
+    tokens: the name's token numbers. chars, starts: their vocabulary. bits: see `table_bits`.
+    """
+    count = 0
+    first, second = 0, 0
+    for token in tokens:
+        for position in range(starts[token], starts[token + 1] + 1):
+            code = 0 if position == starts[token + 1] else symbol(chars[position])
+            term = (first * SYMBOLS + second) * SYMBOLS + code
+            first, second = second, code
+            if position > starts[token]:  # needs two letters of the word, or its end
+                count = add(term, out, count, MAX_TERMS)
+    whole, initials, letters = HASH_START, HASH_START, 0
+    for t in range(len(tokens)):
+        word = chars[starts[tokens[t]] : starts[tokens[t] + 1]]
+        state = hashed(word, HASH_START)
+        count = add(GRAMS + slot(state, 0, bits), out, count, MAX_TERMS)
+        if whose != WORDS and t + 1 < len(tokens):
+            state = hashed(chars[starts[tokens[t + 1]] : starts[tokens[t + 1] + 1]], state)
+            count = add(GRAMS + slot(state, 0, bits), out, count, MAX_TERMS)
+        whole, initials = hashed(word, whole), hashed(word[:1], initials)
+        letters += len(word)
+    if whose == WORDS or len(tokens) == 0:
+        return count
+    direct, limit = GRAMS + (1 << bits), MAX_TERMS + DIRECT_TERMS
+    count = add(direct + slot(whole, WHOLE, bits), out, count, limit)
+    if LEAST_INITIALS <= len(tokens) <= MOST_INITIALS:
+        count = add(direct + slot(initials, SHORT if whose == RECORD else LONG, bits), out, count, limit)
+    if LEAST_INITIALS <= letters <= MOST_INITIALS:
+        count = add(direct + slot(whole, LONG if whose == RECORD else SHORT, bits), out, count, limit)
+    elif whose == RECORD and LEAST_INITIALS <= starts[tokens[0] + 1] - starts[tokens[0]] <= MOST_INITIALS:
+        state = hashed(chars[starts[tokens[0]] : starts[tokens[0] + 1]], HASH_START)
+        count = add(direct + slot(state, LONG, bits), out, count, limit)
+    return count
+
+
+@nb.njit(cache=True, parallel=True)
+def all_terms(
+    tokens: Any, name_starts: Any, chars: Any, starts: Any, bits: int, whose: int, threads: int
+) -> tuple[Any, Any]:
     """Terms of every name: (int32 flat, int64 [n + 1])."""
     names = len(name_starts) - 1
-    ends = np.zeros(names + 1, np.int64)
-    buffer = np.empty(MAX_TERMS, np.int32)
+    room = np.zeros(names + 1, np.int64)
     for i in range(names):
-        ends[i + 1] = ends[i] + name_terms(tokens[name_starts[i] : name_starts[i + 1]], chars, starts, known, buffer)
+        most = DIRECT_TERMS
+        for at in range(name_starts[i], name_starts[i + 1]):
+            most += starts[tokens[at] + 1] - starts[tokens[at]] + 2
+        room[i + 1] = room[i] + min(most, MAX_TERMS + DIRECT_TERMS)
+    loose = np.empty(room[names], np.int32)
+    ends = np.zeros(names + 1, np.int64)
+    for worker in nb.prange(threads):
+        for i in range(worker * names // threads, (worker + 1) * names // threads):
+            own = tokens[name_starts[i] : name_starts[i + 1]]
+            ends[i + 1] = name_terms(own, chars, starts, bits, whose, loose[room[i] : room[i + 1]])
+    for i in range(names):
+        ends[i + 1] += ends[i]
     flat = np.empty(ends[names], np.int32)
     for i in range(names):
-        count = name_terms(tokens[name_starts[i] : name_starts[i + 1]], chars, starts, known, buffer)
-        flat[ends[i] : ends[i] + count] = buffer[:count]
+        for at in range(ends[i], ends[i + 1]):
+            flat[at] = loose[room[i] + at - ends[i]]
     return flat, ends
 
 
@@ -100,8 +153,15 @@ def invert(terms: Any, name_starts: Any, size: int) -> tuple[Any, Any]:
     return starts, postings
 
 
-def norms(terms: NDArray[np.int32], name_starts: NDArray[np.int64], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Euclidean length of every name's term vector, 1 for a name without terms. float32 [n]."""
-    squares = np.concatenate([[0.0], np.cumsum(weight[terms].astype(np.float64) ** 2)])
-    total = squares[name_starts[1:]] - squares[name_starts[:-1]]
-    return np.sqrt(np.where(total > 0, total, 1.0)).astype(np.float32)
+@nb.njit(cache=True)
+def norms(terms: Any, name_starts: Any, weight: Any) -> Any:
+    """Euclidean length of every name's vector of scored terms, 1 for a name without terms. float32 [n]."""
+    out = np.ones(len(name_starts) - 1, np.float32)
+    for i in range(len(out)):
+        square = 0.0
+        for at in range(name_starts[i], name_starts[i + 1]):
+            if terms[at] < len(weight):
+                square += weight[terms[at]] * weight[terms[at]]
+        if square > 0:
+            out[i] = np.sqrt(square)
+    return out

@@ -26,10 +26,11 @@ from matching.vocabulary import NameTable, Vocabulary, inverse_document_frequenc
 ARRAYS = (
     "variant_reference", "variant_norm", "variant_namesakes", "name_tokens", "name_starts",
     "word_chars", "word_starts", "word_idf", "term_weight", "posting_starts", "postings",
-    "codes", "scale", "legal_form", "share_class",
+    "variant_terms", "variant_term_starts", "codes", "scale", "legal_form", "share_class",
 )  # fmt: skip
 MISSING, UNSEEN = -1, -2
 LOAD_THREADS = 2
+LEAST_BUDGET, BUDGET_SHARE = 4096, 64
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,16 @@ class RetrievalIndex:
         parsed = [parse_name(n) for n in names]
         table = NameTable.of(parsed)
         idf = inverse_document_frequency(table.document_frequency(), len(table))
-        words = np.arange(len(table.vocabulary), dtype=np.int32)
+        words = table.vocabulary
+        bits = grams.table_bits(len(table))
         terms, starts = grams.all_terms(
-            table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, words
+            table.tokens, table.starts, words.chars, words.starts, bits, grams.REFERENCE, LOAD_THREADS
         )
-        frequency = np.bincount(terms, minlength=grams.GRAMS + len(words))
+        posting_starts, postings = grams.invert(terms, starts, grams.GRAMS + (2 << bits))
+        frequency = np.diff(posting_starts[: grams.GRAMS + (1 << bits) + 1])  # of the scored terms
         weight = inverse_document_frequency(frequency, len(table))
-        posting_starts, postings = grams.invert(terms, starts, len(weight))
         if embeddings is None:
-            embeddings = encoder.embed_parsed(parsed) if encoder else np.zeros((len(names), 0), np.float32)
+            embeddings = encoder.embed_table(table, LOAD_THREADS) if encoder else np.zeros((len(names), 0), np.float32)
         codes, scale = quantise(embeddings)
         forms = sorted({p.legal_form for p in parsed})
         form_number = {f: i for i, f in enumerate(forms)}
@@ -99,6 +101,8 @@ class RetrievalIndex:
             "term_weight": weight,
             "posting_starts": posting_starts,
             "postings": postings,
+            "variant_terms": terms,
+            "variant_term_starts": starts,
             "codes": codes,
             "scale": scale,
             "legal_form": np.array([form_number[p.legal_form] if p.legal_form else MISSING for p in parsed], np.int32),
@@ -145,9 +149,9 @@ class RetrievalIndex:
         parsed = [parse_name(n) for n in names]
         table = NameTable.of(parsed)
         known = known_as(table.vocabulary, self.word_number)
-        terms, starts = grams.all_terms(
-            table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, known
-        )
+        words = table.vocabulary
+        bits = (len(self.arrays["term_weight"]) - grams.GRAMS).bit_length() - 1
+        terms, starts = grams.all_terms(table.tokens, table.starts, words.chars, words.starts, bits, grams.RECORD, 1)
         return Queries(parsed, table, known, terms, starts)
 
     def search(self, queries: Queries, top_k: int = 50, with_embedding: bool = True) -> Found:
@@ -156,17 +160,18 @@ class RetrievalIndex:
 
         a = self.arrays
         dim = a["codes"].shape[1] if with_embedding and self.encoder is not None else 0
+        threads = min(LOAD_THREADS, max(len(queries.names), 1))
         vectors = (
-            self.encoder.embed_parsed(queries.names)
+            self.encoder.embed_table(queries.table, threads)
             if dim and self.encoder
             else np.zeros((len(queries.names), 0), np.float32)
         )
         codes, scale = quantise(vectors)
         top_k = min(top_k, self.master.height)
         variant, score, lexical, embedding = search(
-            queries.terms, queries.term_starts, a["term_weight"], a["posting_starts"], a["postings"], a["variant_norm"],
-            a["variant_reference"], self.master.height, codes, scale, a["codes"][:, :dim], a["scale"],
-            top_k, max(top_k // 2, 1), top_k, min(LOAD_THREADS, max(len(queries.names), 1)),
+            queries.terms, queries.term_starts, codes, scale, a["term_weight"], a["posting_starts"], a["postings"],
+            a["variant_terms"], a["variant_term_starts"], a["variant_norm"], a["variant_reference"],
+            a["codes"][:, :dim], a["scale"], posting_budget(len(a["scale"])), top_k, threads,
         )  # fmt: skip
         reference = np.where(variant >= 0, a["variant_reference"][np.maximum(variant, 0)], -1).astype(np.int32)
         return Found(variant, reference, score, lexical, embedding)
@@ -204,6 +209,11 @@ def variant_names(master: pl.DataFrame) -> tuple[list[str], NDArray[np.int32]]:
                 names.append(alias)
                 owner.append(number)
     return names, np.array(owner, np.int32)
+
+
+def posting_budget(variants: int) -> int:
+    """How many postings are read for one record: more would cost time and find no more."""
+    return LEAST_BUDGET + variants // BUDGET_SHARE
 
 
 def _namesakes(parsed: Sequence[ParsedName], owner: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -1,7 +1,14 @@
-"""The fused search, compiled: TF-IDF cosine over trigrams and words plus int8 embedding similarity, cut to the best k.
+"""The search, compiled: TF-IDF cosine over trigrams and words, and similarity of int8 vectors, cut to the best k.
 
-Every query is worked through by itself in a fixed order, and embeddings are compared in whole numbers, so a record has
-the same candidates alone, in a batch, and on any number of threads.
+1. Direct terms (an equal name, initials) say at once where to look.
+2. Of the other terms the rare ones come first: what they are worth is added up for each variant until a budget of
+   postings is read. Common terms hardly move the order and would cost most of the time.
+3. The best of that pool are compared in full, by all terms and by vector, and the best of them are the candidates.
+   Where letters find fewer than are wanted, the nearest of all vectors join them.
+
+Every query is worked through by itself in a fixed order, and vectors are compared in whole numbers, so a record has the
+same candidates alone, in a batch, and on any number of threads. What a query costs does not grow with the reference,
+but for its budget.
 """
 
 from __future__ import annotations
@@ -12,6 +19,10 @@ import numba as nb
 import numpy as np
 
 LANES = 64  # the length of quantised vectors: a fixed one is compared ten times faster
+NEAR = 0.15  # what a vector's similarity adds to the lexical one; more lets vectors push out right candidates
+POOL = 4  # variants compared in full, for each candidate that is wanted
+DIRECT = 64  # postings that are read of a direct term
+RESERVED = 10  # one in so many candidates may be one that only a direct term has found
 
 
 @nb.njit(cache=True)
@@ -64,109 +75,238 @@ def int8_dot(left: Any, right: Any) -> int:
     return total  # type: ignore[return-value]
 
 
+@nb.njit(cache=True)
+def table_size(entries: int) -> int:
+    """Places of a table for so many entries: a power of two, at least twice as many."""
+    size = 256
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+@nb.njit(cache=True)
+def place_of(key: int, keys: Any) -> int:
+    """Where a key stands in an open-addressed table of 2^n places (-1: free), or the free place where it would."""
+    mask = np.uint32(len(keys) - 1)
+    mixed = np.uint32(np.uint32(key) * np.uint32(2654435769))
+    place = np.uint32(mixed ^ (mixed >> np.uint32(15))) & mask
+    while keys[place] != key and keys[place] != -1:
+        place = np.uint32(place + np.uint32(1)) & mask
+    return np.int64(place)  # type: ignore[return-value]
+
+
+@nb.njit(cache=True)
+def rare_first(terms: Any, posting_starts: Any, order: Any) -> int:
+    """Write a query's terms that have postings to `order`, those with the fewest first; returns their number."""
+    count = 0
+    for term in terms:
+        size = posting_starts[term + 1] - posting_starts[term]
+        if size == 0:
+            continue
+        place = count
+        while place > 0 and posting_starts[order[place - 1] + 1] - posting_starts[order[place - 1]] > size:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = term
+        count += 1
+    return count
+
+
+@nb.njit(cache=True)
+def gather(
+    order: Any, direct: bool, budget: int, weight: Any, posting_starts: Any, postings: Any,
+    keys: Any, sums: Any, touched: Any, count: int,
+) -> int:  # fmt: skip
+    """Add up the squared weights of shared terms by variant, until `budget` postings are read.
+
+    Each direct term has a budget of its own. touched: places in the table `keys`, after `count` others; returns how
+    many there are.
+    """
+    left = budget
+    for term in order:
+        if (term >= len(weight)) != direct:
+            continue
+        first = posting_starts[term]
+        last = min(posting_starts[term + 1], first + left)
+        left -= 0 if direct else last - first
+        worth = np.float32(0.0) if direct else weight[term] * weight[term]
+        for at in range(first, last):
+            place = place_of(postings[at], keys)
+            if keys[place] == -1:
+                keys[place] = postings[at]
+                sums[place] = worth
+                touched[count] = place
+                count += 1
+            else:
+                sums[place] += worth
+    return count
+
+
+@nb.njit(cache=True)
+def nearest(query: Any, codes: Any, scale: Any, limit: int, values: Any, items: Any) -> int:
+    """The variants of the nearest vectors, into a heap of at most `limit`; returns how many there are."""
+    size = 0
+    for v in range(len(scale)):
+        similarity = np.float32(int8_dot(query, codes[v])) * scale[v]
+        if size < limit or similarity >= values[0]:
+            size = keep_best(similarity, v, values, items, size, limit)
+    return size
+
+
+@nb.njit(cache=True)
+def compare(
+    own: Any, query: Any, query_scale: float, looked: Any, weight: Any, variant_terms: Any, variant_term_starts: Any,
+    variant_norm: Any, codes: Any, scale: Any, asked: Any, asked_at: Any, keys: Any, lexical: Any, near: Any,
+) -> None:  # fmt: skip
+    """Lexical cosine and similarity of vectors of a query (terms `own`) with the variants `looked`, all in `keys`."""
+    square = np.float32(0.0)
+    for i in range(len(own)):
+        if own[i] < len(weight):
+            square += weight[own[i]] * weight[own[i]]
+        asked_at[i] = place_of(own[i], asked)
+        asked[asked_at[i]] = own[i]
+    norm = np.sqrt(square) if square > 0 else np.float32(1.0)
+    for v in looked:
+        total = np.float32(0.0)
+        for at in range(variant_term_starts[v], variant_term_starts[v + 1]):
+            term = variant_terms[at]
+            if term < len(weight) and asked[place_of(term, asked)] == term:
+                total += weight[term] * weight[term]
+        place = place_of(v, keys)
+        lexical[place] = total / (norm * variant_norm[v])
+        near[place] = 0.0
+        if len(query) > 0:
+            near[place] = np.float32(int8_dot(query, codes[v])) * scale[v] * query_scale
+    for i in range(len(own)):
+        asked[asked_at[i]] = -1
+
+
+@nb.njit(cache=True)
+def best_variants(
+    looked: Any, variant_reference: Any, keys: Any, lexical: Any, near: Any, owners: Any, owner_at: Any, best: Any
+) -> int:
+    """Leave the best variant of each reference in `looked`, in the order of first appearance; returns their number.
+
+    The order of appearance keeps those of direct terms in front.
+    """
+    distinct = 0
+    for v in looked:
+        place = place_of(variant_reference[v], owners)
+        if owners[place] == -1:
+            owners[place] = variant_reference[v]
+            best[place] = v
+            owner_at[distinct] = place
+            distinct += 1
+        else:
+            mine, theirs = place_of(v, keys), place_of(best[place], keys)
+            lead = lexical[mine] + NEAR * near[mine] - (lexical[theirs] + NEAR * near[theirs])
+            if lead > 0 or (lead == 0 and v < best[place]):
+                best[place] = v
+    for i in range(distinct):
+        looked[i] = best[owner_at[i]]
+        owners[owner_at[i]] = -1
+    return distinct
+
+
+@nb.njit(cache=True)
+def cut(
+    looked: Any, direct: int, keys: Any, lexical: Any, near: Any, top_k: int, kept: Any, values: Any, items: Any
+) -> int:
+    """The best top_k of `looked` in a heap, some places reserved for the first `direct` of them; returns its size."""
+    reserved = 0
+    for i in range(direct):
+        place = place_of(looked[i], keys)
+        score = lexical[place] + NEAR * near[place]
+        reserved = keep_best(score, looked[i], values, items, reserved, (top_k + RESERVED - 1) // RESERVED)
+    kept[:reserved] = items[:reserved]
+    size = 0
+    for v in looked:
+        fresh = True
+        for i in range(reserved):
+            fresh = fresh and kept[i] != v
+        if fresh:
+            place = place_of(v, keys)
+            size = keep_best(lexical[place] + NEAR * near[place], v, values, items, size, top_k - reserved)
+    for i in range(reserved):
+        place = place_of(kept[i], keys)
+        size = keep_best(lexical[place] + NEAR * near[place], kept[i], values, items, size, top_k)
+    return size
+
+
 @nb.njit(cache=True, parallel=True)
 def search(
-    terms: Any,  # int32: terms of all queries
+    terms: Any,  # int32: terms of all queries, direct ones too
     term_starts: Any,  # int64 [queries + 1]
-    weight: Any,  # float32 [terms in the index]: idf
+    query_codes: Any,  # int8 [queries, dim], dim LANES; 0 switches the vectors off
+    query_scale: Any,  # float32 [queries]
+    weight: Any,  # float32 [scored terms]: idf; the terms after them are direct ones
     posting_starts: Any,  # int64 [terms in the index + 1]
     postings: Any,  # int32
+    variant_terms: Any,  # int32: terms of all variants
+    variant_term_starts: Any,  # int64 [variants + 1]
     variant_norm: Any,  # float32 [variants]
     variant_reference: Any,  # int32 [variants]
-    references: int,
-    query_codes: Any,  # int8 [queries, dim], dim LANES; 0 switches the embedding channel off
-    query_scale: Any,  # float32 [queries]
     codes: Any,  # int8 [variants, dim]
     scale: Any,  # float32 [variants]
-    lexical_k: int,
-    embedding_k: int,
+    budget: int,  # postings that are read for one query
     top_k: int,
     threads: int,
 ) -> tuple[Any, Any, Any, Any]:
     """The top_k references of each query, best first, each by its best variant.
 
-    Returns variant numbers (int32, -1: none), fused score, lexical and embedding similarity (float32).
+    Returns variant numbers (int32, -1: none), score, lexical and embedding similarity (float32).
     Each [queries, top_k].
     """
     queries, variants = len(term_starts) - 1, len(variant_norm)
-    dim = query_codes.shape[1]
     found = np.full((queries, top_k), -1, np.int32)
-    fused = np.zeros((queries, top_k), np.float32)
+    score = np.zeros((queries, top_k), np.float32)
     lexical = np.zeros((queries, top_k), np.float32)
     embedded = np.zeros((queries, top_k), np.float32)
+    pool = POOL * top_k
+    most = 3 * DIRECT + min(budget, variants) + top_k  # variants that one query can touch
+    room = 3 * DIRECT + pool + top_k  # variants that are compared in full
     for worker in nb.prange(threads):
-        total = np.zeros(variants, np.float32)
-        best_variant = np.full(references, -1, np.int32)
-        touched = np.empty(variants, np.int32)
-        reached = np.empty(references, np.int32)
-        values = np.empty(max(lexical_k, embedding_k, top_k) + 1, np.float32)
-        items = np.empty(max(lexical_k, embedding_k, top_k) + 1, np.int32)
-        union = np.empty(lexical_k + embedding_k, np.int32)
+        keys = np.full(table_size(most), -1, np.int32)
+        sums, near = np.empty(len(keys), np.float32), np.empty(len(keys), np.float32)
+        touched, looked, kept = np.empty(most, np.int64), np.empty(room, np.int32), np.empty(top_k, np.int32)
+        order, asked, asked_at = np.empty(512, np.int32), np.full(1024, -1, np.int32), np.empty(512, np.int64)
+        owners, owner_at = np.full(table_size(room), -1, np.int32), np.empty(room, np.int64)
+        best = np.empty(len(owners), np.int32)
+        values, items = np.empty(pool + top_k, np.float32), np.empty(pool + top_k, np.int32)
         for q in range(worker, queries, threads):
-            count = 0
-            square = 0.0
-            for at in range(term_starts[q], term_starts[q + 1]):
-                w = weight[terms[at]]
-                square += w * w
-                for p in range(posting_starts[terms[at]], posting_starts[terms[at] + 1]):
-                    v = postings[p]
-                    if total[v] == 0.0:
-                        touched[count] = v
-                        count += 1
-                    total[v] += w * w
-            norm = np.float32(np.sqrt(square)) if square > 0 else np.float32(1.0)
-            distinct = 0
-            for t in range(count):  # the best variant stands for its reference
-                v = touched[t]
-                total[v] /= norm * variant_norm[v]
-                r = variant_reference[v]
-                if best_variant[r] < 0:
-                    best_variant[r] = v
-                    reached[distinct] = r
-                    distinct += 1
-                elif total[v] > total[best_variant[r]] or (total[v] == total[best_variant[r]] and v < best_variant[r]):
-                    best_variant[r] = v
+            own = terms[term_starts[q] : term_starts[q + 1]]
+            wanted = order[: rare_first(own, posting_starts, order)]
+            direct = gather(wanted, True, DIRECT, weight, posting_starts, postings, keys, sums, touched, 0)
+            count = gather(wanted, False, budget, weight, posting_starts, postings, keys, sums, touched, direct)
+            for t in range(direct):
+                looked[t] = keys[touched[t]]
             size = 0
-            for t in range(distinct):
-                size = keep_best(total[best_variant[reached[t]]], reached[t], values, items, size, lexical_k)
-            chosen = 0
-            for i in range(size):
-                union[chosen] = best_variant[items[i]]
-                chosen += 1
-            for t in range(distinct):
-                best_variant[reached[t]] = -1
-            if dim > 0 and query_scale[q] > 0:
-                size = 0
-                for v in range(variants):
-                    similarity = np.float32(int8_dot(query_codes[q], codes[v])) * scale[v]
-                    if size < embedding_k or similarity >= values[0]:
-                        size = keep_best(similarity, v, values, items, size, embedding_k)
+            for t in range(direct, count):
+                v = keys[touched[t]]
+                size = keep_best(sums[touched[t]] / variant_norm[v], v, values, items, size, pool)
+            looked[direct : direct + size] = items[:size]
+            there = direct + size
+            if there < top_k and query_codes.shape[1] > 0 and query_scale[q] > 0:
+                size = nearest(query_codes[q], codes, scale, (top_k + 1) // 2, values, items)
                 for i in range(size):
-                    fresh = True
-                    for j in range(chosen):
-                        if variant_reference[union[j]] == variant_reference[items[i]]:
-                            fresh = False
-                            break
-                    if fresh:
-                        union[chosen] = items[i]
-                        chosen += 1
-            size = 0
-            for i in range(chosen):
-                v = union[i]
-                near = np.float32(0.0)
-                if dim > 0:
-                    near = np.float32(int8_dot(query_codes[q], codes[v])) * scale[v] * query_scale[q]
-                size = keep_best(total[v] + near, v, values, items, size, top_k)
+                    place = place_of(items[i], keys)
+                    if keys[place] == -1:
+                        keys[place], touched[count], looked[there] = items[i], place, items[i]
+                        count += 1
+                        there += 1
+            compare(
+                own, query_codes[q], query_scale[q], looked[:there], weight, variant_terms, variant_term_starts,
+                variant_norm, codes, scale, asked, asked_at, keys, sums, near,
+            )  # fmt: skip
+            there = best_variants(looked[:there], variant_reference, keys, sums, near, owners, owner_at, best)
+            size = cut(looked[:there], min(direct, there), keys, sums, near, top_k, kept, values, items)
             for place in range(size - 1, -1, -1):  # empty the heap from the worst upwards
-                v, score = items[0], values[0]
-                found[q, place] = v
-                fused[q, place] = score
-                lexical[q, place] = total[v]
-                if dim > 0:
-                    embedded[q, place] = np.float32(int8_dot(query_codes[q], codes[v])) * scale[v] * query_scale[q]
+                at = place_of(items[0], keys)
+                found[q, place], score[q, place] = items[0], values[0]
+                lexical[q, place], embedded[q, place] = sums[at], near[at]
                 last_value, last_item = values[place], items[place]
                 values[0], items[0] = last_value, last_item
                 sift_down(values, items, place)
             for t in range(count):
-                total[touched[t]] = 0.0
-    return found, fused, lexical, embedded
+                keys[touched[t]] = -1
+    return found, score, lexical, embedded

@@ -22,6 +22,7 @@ from matching.alignment import align
 from matching.features import FEATURE_NAMES, feature_matrix
 from matching.names import ParsedName, parse_name
 from matching.ranker import Ranker
+from matching.retrieval import grams
 from matching.retrieval.index import RetrievalIndex
 from matching.scoring import Scorer
 
@@ -183,6 +184,18 @@ def only_the_record_may_err() -> Mutation:
         given[10][given[11] != alignment.EXACT] = -1
 
     return patch("matching.alignment.align", lopsided)
+
+
+# Where candidates are looked for.
+
+
+def initials_are_not_looked_up() -> Mutation:
+    """A record is looked for by its trigrams and words alone."""
+    terms = grams.all_terms
+    return patch(
+        "matching.retrieval.grams.all_terms",
+        lambda *given: terms(*given[:5], grams.WORDS, *given[6:]),
+    )
 
 
 # How candidates are ranked.

@@ -12,6 +12,7 @@ from matching.names import parse_name
 from matching.retrieval.encoder import Encoder, EncoderConfig, encoder_terms, quantise
 from matching.retrieval.perturb import perturb
 from matching.retrieval.search import LANES
+from matching.vocabulary import NameTable
 
 NAMES = ["Zenith Copper Mining Inc", "Northolt Bank AG", "Summit Energy Partners LP", "Meta Platforms Inc", "3M Co"]
 TINY = EncoderConfig(dim=8, batch=4, steps=3)
@@ -43,7 +44,7 @@ def test_a_loaded_encoder_embeds_as_the_one_that_was_trained(encoder: Encoder, t
 def test_vectors_are_those_that_torch_computes(encoder: Encoder) -> None:
     import torch
 
-    terms, starts = encoder_terms([parse_name(n) for n in NAMES])
+    terms, starts = encoder_terms(NameTable.of([parse_name(n) for n in NAMES]))
     mean = torch.nn.functional.embedding_bag(
         torch.from_numpy(terms).long(), torch.from_numpy(encoder.table), torch.from_numpy(starts[:-1]), mode="mean"
     )
