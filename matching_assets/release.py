@@ -5,24 +5,29 @@ that the pointer never names one that does not answer; a run that was killed in 
 """
 
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from matching.bundle import Manifest, verify_bundle
 from matching.card import build_card
 from matching.files import folder_digest
+from matching.scoring import Scorer
 from matching_assets.challenger import Sources, pack
 from matching_assets.folders import facts_in
 from matching_assets.gates import Gate, decide_status
 from matching_assets.owners import MODELS
-from resources.endpoint import Endpoint, EndpointState
+from resources.endpoint import Endpoint, EndpointError, EndpointState
 from resources.registry import ModelPackage, NotApprovedError, Registry
 from resources.store import MissingError, ObjectStore
 
 ENDPOINT = "matching"
 RULE = "rule"
+SLOWEST_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -108,16 +113,55 @@ def newest_approved(registry: Registry) -> ModelPackage:
 
 
 def deploy(package: ModelPackage, store: ObjectStore, endpoint: Endpoint) -> tuple[EndpointState, Manifest]:
-    """Serve an approved version once its bundle is verified.
+    """Serve an approved version once its bundle is verified; it stays if it then answers as it should.
 
-    NotApprovedError, BundleError, EndpointError: the version before serves on.
+    NotApprovedError, BundleError, EndpointError: the version before serves on, or serves again.
     """
     if package.status != "Approved":
         raise NotApprovedError(f"version {package.version} is {package.status}: only an approved version is deployed")
     bundle = store.get_folder(package.bundle_digest)
     manifest = verify_bundle(bundle)
     lineage = {"registry_version": str(package.version), **package.lineage}
-    return endpoint.deploy(ENDPOINT, bundle, manifest.version, lineage), manifest
+    before = _serving(endpoint)
+    state = endpoint.deploy(ENDPOINT, bundle, manifest.version, lineage)
+    answer = ask(bundle, manifest.version, endpoint)
+    if not answer.passed:
+        if before is None:
+            endpoint.delete(ENDPOINT)
+        elif before.version != state.version:
+            endpoint.rollback(ENDPOINT)
+        raise EndpointError(f"{answer.sentence} What served before serves again; the endpoint's log says more.")
+    return state, manifest
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the endpoint said to one record: is it right and in time, how long it took, and both in a sentence."""
+
+    passed: bool
+    seconds: float
+    sentence: str
+
+
+def ask(bundle: Path, version: str, endpoint: Endpoint) -> Answer:
+    """Ask the endpoint for one golden record, which the bundle also decides in this process."""
+    golden = pl.read_parquet(bundle / "golden.parquet").head(1).drop("reference_id", "decision")
+    expected = Scorer.load(bundle).score(golden, reasons=False).decisions.row(0, named=True)
+    record = {name: value for name, value in golden.row(0, named=True).items() if value is not None}
+    began = time.monotonic()
+    (answer,) = endpoint.invoke(ENDPOINT, [record])
+    seconds = time.monotonic() - began
+    same = all(answer[key] == expected[key] for key in ("reference_id", "decision"))
+    how = "as" if same else "otherwise than"
+    sentence = f"Version {answer['bundle_version']} answered in {1000 * seconds:.0f} ms, {how} in batch."
+    return Answer(same and answer["bundle_version"] == version and seconds <= SLOWEST_SECONDS, seconds, sentence)
+
+
+def _serving(endpoint: Endpoint) -> EndpointState | None:
+    try:
+        return endpoint.describe(ENDPOINT)
+    except MissingError:
+        return None
 
 
 def _objections(package: ModelPackage) -> str:

@@ -1,23 +1,21 @@
 """Checks on what serves and what it decides: the endpoint answers, reasons add up, the mix of decisions is as usual."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
-from matching.scoring import Scorer
 from matching_assets.checks.verdicts import WARN, verdict
 from matching_assets.folders import facts_in
 from matching_assets.partitions import BUSINESS_DAYS
+from matching_assets.release import ask
 from resources.endpoint import Endpoint
 from resources.store import ObjectStore
 
 LARGEST_GAP = 1e-3
 """Log-odds: contributions are sums of 32-bit floats."""
 
-SLOWEST_SECONDS = 5.0
 MOST_WITHOUT = 0.05
 
 
@@ -32,19 +30,9 @@ def endpoint_smoke(
 ) -> dg.AssetCheckResult:
     """One record of the golden set, by HTTP and in this process."""
     facts = facts_in(deployed_endpoint)
-    bundle = store.get_folder(facts["bundle_digest"])
-    golden = pl.read_parquet(bundle / "golden.parquet").head(1).drop("reference_id", "decision")
-    expected = Scorer.load(bundle).score(golden, reasons=False).decisions.row(0, named=True)
-    record = {name: value for name, value in golden.row(0, named=True).items() if value is not None}
-    began = time.monotonic()
-    (answer,) = endpoint.invoke(facts["endpoint"], [record])
-    seconds = time.monotonic() - began
-    same = all(answer[key] == expected[key] for key in ("reference_id", "decision"))
-    right = answer["bundle_version"] == facts["bundle_version"] and same
-    how = "as" if same else "otherwise than"
-    saw = f"Version {answer['bundle_version']} answered in {1000 * seconds:.0f} ms, {how} in batch."
+    answer = ask(store.get_folder(facts["bundle_digest"]), facts["bundle_version"], endpoint)
     remedy = "Run `rollback`; the log of the endpoint's process says why."
-    return verdict(right and seconds <= SLOWEST_SECONDS, saw, remedy, latency_ms=1000 * seconds)
+    return verdict(answer.passed, answer.sentence, remedy, latency_ms=1000 * answer.seconds)
 
 
 @dg.asset_check(

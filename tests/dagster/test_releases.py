@@ -11,6 +11,8 @@ from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
 from matching_assets.challenger import Sources, assemble
 from matching_assets.folders import facts_in
+from matching_assets.release import deploy
+from resources.endpoint import EndpointError, LocalEndpoint
 from resources.registry import ModelPackage
 
 pytestmark = pytest.mark.slow
@@ -94,3 +96,20 @@ def test_on_another_reference_the_certificate_does_not_count(platform):
     index.save(platform.home / "strangers")
     certificate = assemble(replace(sources, index=platform.home / "strangers")).policy.certificate
     assert (certificate.granted, certificate.threshold) == (False, None)
+
+
+class Contrary(LocalEndpoint):
+    """An endpoint that decides otherwise than its bundle."""
+
+    def invoke(self, name, records):
+        return [{**answer, "decision": "otherwise"} for answer in super().invoke(name, records)]
+
+
+def test_a_version_that_answers_otherwise_than_in_batch_is_taken_back(platform, versions):
+    first, second = versions
+    champion, served = platform.registry.champion(), serving(platform)
+    other = second if served == first.lineage["bundle_version"] else first
+    with pytest.raises(EndpointError, match="otherwise than in batch"):
+        deploy(other, platform.resources["store"], Contrary(root=platform.endpoint.root))
+    assert serving(platform) == served
+    assert platform.registry.champion() == champion
