@@ -27,11 +27,13 @@ def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[f
 def precision_p_value(errors: ArrayLike, trials: ArrayLike, target: float) -> NDArray[np.float64]:
     """P(as few errors or fewer) if the precision were `target`: the exact binomial p-value of "precision < target".
 
-    `errors` and `trials` are int [n]; float64 [n].
+    `errors` and `trials` are float [n]: numbers that are not whole, as effective trials are, are interpolated by the
+    incomplete beta function. float64 [n].
     """
-    from scipy.special import bdtr
+    from scipy.special import betainc
 
-    return np.asarray(bdtr(np.asarray(errors, np.float64), np.asarray(trials, np.int64), 1 - target), dtype=np.float64)
+    wrong, n = np.asarray(errors, np.float64), np.asarray(trials, np.float64)
+    return np.where(wrong >= n, 1.0, betainc(np.maximum(n - wrong, 1e-9), wrong + 1, target))
 
 
 def trials_needed(errors: int, target: float, confidence: float) -> int:

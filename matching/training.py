@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from matching.bundle import Manifest, Parts, write_bundle
 from matching.calibration import Calibration
+from matching.certificate import certify
 from matching.decision import bands, is_ambiguous, is_unreadable, rank
 from matching.features import FEATURE_NAMES, PRIOR_FEATURES, pair_features, retrieve
 from matching.master import build_reference_master, with_surviving_ids
 from matching.names import parse_name
-from matching.policy import Certificate, Policy, certify, may_be_matched, review_floor
+from matching.policy import Policy, may_be_matched, review_floor
 from matching.priors import Priors, PriorTables, origins_of, reference_facts
 from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
 from matching.records import InputError, content_hash
@@ -40,11 +41,13 @@ ENCODER, RANKER, HELD_OUT = "encoder", "ranker", "held_out"
 class FitConfig:
     """Everything a training run can be told.
 
+    most_false_accepts: of records that have no match, the share that may be matched.
     train_depth: the candidates of a record that the ranker learns from; all `top_k` are ranked.
     """
 
     target_precision: float = 0.99
     confidence: float = 0.95
+    most_false_accepts: float = 0.04
     seed: int = 7
     folds: int = 5
     top_k: int = 50
@@ -187,9 +190,10 @@ def fit_ranker(
 def best_of(out_of_fold: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
     """One row for each labelled record of the ranker entities, decided from out-of-fold margins as the scorer would.
 
-    record_id, entity_key, reference_id, margin, runner_up_margin (NaN: none), right, readable, clear.
+    record_id, entity_key, has_match, reference_id, margin, runner_up_margin (NaN: none), right, readable, clear.
     """
-    asked = assign_use(labels, config).filter(pl.col("use") == RANKER).select("record_id", "entity_key")
+    asked = assign_use(labels, config).filter(pl.col("use") == RANKER)
+    asked = asked.select("record_id", "entity_key", has_match=pl.col("reference_id").is_not_null())
     asked = asked.join(records.select("record_id", "name"), on="record_id", maintain_order="left")
     number = dict(zip(asked["record_id"].to_list(), range(asked.height), strict=True))
     pairs = out_of_fold.filter(pl.col("record_id").is_in(asked["record_id"].implode()))
@@ -220,9 +224,10 @@ def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Poli
         calibration.probability(best["runner_up_margin"].to_numpy()),
         (best["readable"] & best["clear"]).to_numpy(),
     )
-    certificate: Certificate = certify(
+    certificate = certify(
         np.where(allowed, probability, np.nan), best["right"].to_numpy(), best["entity_key"].to_numpy(),
-        config.target_precision, config.confidence, config.seed, 1 / (1 + np.exp(best["margin"].to_numpy())),
+        best["has_match"].to_numpy(), config.target_precision, config.confidence, config.most_false_accepts,
+        1 / (1 + np.exp(best["margin"].to_numpy())),
     )  # fmt: skip
     return calibration, Policy(certificate, review_floor(probability, best["right"].to_numpy(), config.miss_share))
 

@@ -11,8 +11,9 @@ import pytest
 from jsonschema import Draft7Validator
 
 from matching.card import MOST_CHARACTERS, build_card, card_markdown
+from matching.certificate import certify
 from matching.evaluation import evaluate
-from matching.policy import Policy, certify
+from matching.policy import Policy
 
 Json = dict[str, Any]
 

@@ -153,6 +153,7 @@ def best_frame(n: int, **columns: Any) -> pl.DataFrame:
     made = {
         "record_id": ids,
         "entity_key": ids,
+        "has_match": [True] * n,
         "reference_id": ids,
         "margin": np.linspace(1, 5, n),
         "runner_up_margin": -9.0,
