@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from matching.identifiers import canonical_identifier
-from matching.names import parse_name
 from matching.records import ATTRIBUTES, IDENTIFIERS, InputError
+from matching.vocabulary import NameTable
 
 COMPUTED = ("core_name", "legal_form", "share_class", "aliases", "alias_dates", "namesakes", "merged_ids")
 
@@ -42,11 +42,11 @@ def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None
         .agg(pl.all().first(), merged_ids=pl.col("reference_id").slice(1))
         .drop("_distinct")
     )
-    parsed = [parse_name(n) for n in merged["name"]]
+    names = NameTable.of(merged["name"])
     merged = merged.with_columns(
-        core_name=pl.Series([p.core for p in parsed], dtype=pl.String),
-        legal_form=pl.Series([p.legal_form for p in parsed], dtype=pl.String),
-        share_class=pl.Series([p.share_class for p in parsed], dtype=pl.String),
+        core_name=pl.Series(names.cores(), dtype=pl.String),
+        legal_form=pl.Series([*names.forms, ""], dtype=pl.String).gather(names.form % (len(names.forms) + 1)),
+        share_class=pl.Series(["" if c < 0 else chr(c) for c in names.share_class.tolist()], dtype=pl.String),
     ).with_columns(namesakes=pl.len().over("core_name").cast(pl.Int32) - 1)
     merged = _with_aliases(merged, aliases)
     first = ["reference_id", "name", *COMPUTED]

@@ -1,7 +1,7 @@
 """What the name parser knows by heart: line noise, share classes, abbreviations that letters do not show, homoglyphs.
 
-Legal forms are not here: they come from `rigour`'s maintained table (ISO 20275 and others). What is here was read off real
-feeds: exchange security names, 31-character feed names, and the lines of German, Brazilian, Australian and Mexican venues.
+Legal forms are not here: they come from a maintained table (`legal_forms.tsv`). Patterns are read in lower-case ASCII text
+with single spaces, by `matching.patterns`. What is here was read off real feeds: exchange security names, 31-character feed names, and the lines of German, Brazilian, Australian and Mexican venues.
 """
 
 from __future__ import annotations
@@ -42,10 +42,6 @@ INSTRUMENTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
-# A quick look that spares most names the six searches above: every one of them needs one of these.
-MAY_BE_INSTRUMENT = re.compile(
-    r"deposit|[ag]d[rs]|cdi|cedear|dr[nc]?(?:\s|$)|drn|warrant|wts?\b|right|unit|pref|pfd|pr[fz]|vz|vorz|%|note|debent|voting|common|ordinary|com|sha|shs|sh\b|interest|aktien|stock|ord|fpo|npv|reg|bearer|namens|inhaber"
-)
 # Words of the line that say how a share is held and registered (`INH O.N.`, `NAM.`, `(PUBL)`), or how it trades; only after the first word.
 HOLDING = re.compile(
     r"(?<=\S)[\s,(]+(?:inh\.?|nam\.?|o\.\s?n\.?|port\.?|nach\.?|regd?\.?|registered|bearer|publ|\(publ\)|s\.?t\.?|na|on|pn|pna|pnb|nm|n[12]|unt|jun|konv|ac\.?|port\.?|-?\s?nvdr\s?-?\.?|dep\.?|wi|w/i|when[\s-]issued|new|tbk)\)?\.?\s*$"
@@ -59,6 +55,8 @@ SHARE_CLASS = re.compile(
     r"(?:\b(?:class|cl|ser(?:ies)?|kl)\b\.?\s*-?|(?<=inc)-(?:cl(?:ass)?\s?)?|(?<=corp)-(?:cl(?:ass)?\s?)?|(?<=ltd)-(?:cl(?:ass)?\s?)?|(?<=co)-(?:cl(?:ass)?\s?)?|(?<=plc)-(?:cl(?:ass)?\s?)?|\s-\s?)([a-h])\b(?!\w)\)?\s*"
 )
 TRAILING_CLASS = re.compile(r"(?<=[\w.]{2})\s+([a-d])\s*$")
+# Initials, with points (`J.P. Morgan`) or, of three letters or more, without (`I B M`): they are one word.
+INITIALS = re.compile(r"\b(?:[a-z]\.\s?){2,}(?:[a-z]\b)?\.?|\b[a-z](?:\s[a-z]){2,}\b")
 
 # Abbreviations that are not a beginning or a subsequence of what they stand for, or that are too common to leave to chance.
 ABBREVIATIONS: dict[str, str] = {

@@ -1,21 +1,30 @@
 """Names in columns: the arrays that the compiled kernels read.
 
-A `NameTable` holds n parsed names as flat arrays of token numbers; its `Vocabulary` holds the distinct tokens as flat
-bytes. A table of records has its own vocabulary; `known_as` maps its tokens to those of the reference (-1: never seen).
+A `NameTable` holds n parsed names as flat arrays of token numbers, with their legal forms, share classes and flags; its
+`Vocabulary` holds the distinct tokens as flat bytes. A table of records has its own vocabulary; `known_as` maps its
+tokens to those of the reference (-1: never seen).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from matching.names import ParsedName
+from matching.names import MAX_TOKENS, ParsedName, ReadNames, form_text, read_names
 
 Ints = NDArray[Any]
+Made = TypeVar("Made")
+CHUNK = 8192  # names that are read at a time: what they need stays small
+THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -39,37 +48,149 @@ class Vocabulary:
     def words(self) -> list[str]:
         """The tokens as text, in their order."""
         text = self.chars.tobytes().decode()
-        return [text[a:b] for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)]
+        return [text[a:b] for a, b in pairwise(self.starts.tolist())]
+
+    @cached_property
+    def slots(self) -> NDArray[np.int32]:
+        """A hash table of the words: their numbers, and -1 where none stands. Its length is a power of two."""
+        from matching.word_kernels import fill_slots
+
+        slots = np.full(1 << (2 * len(self) + 1).bit_length(), -1, np.int32)
+        fill_slots(slots, self.chars, self.starts, len(self))
+        return slots
 
 
 @dataclass(frozen=True)
 class NameTable:
-    """n names. tokens: int32, starts: int64 [n + 1].
+    """n names in columns. tokens: int32, starts: int64 [n + 1].
 
-    Name i has the tokens `tokens[starts[i]:starts[i + 1]]` of `vocabulary`.
+    Name i has the tokens `tokens[starts[i]:starts[i + 1]]` of `vocabulary`, the legal form `forms[form[i]]` (int32 [n],
+    -1: none), the share class `chr(share_class[i])` (int32 [n], -1: none) and the flags whose bits are in `flags`
+    (uint16 [n], see `names.flag_bits`).
     """
 
     vocabulary: Vocabulary
     tokens: NDArray[np.int32]
     starts: NDArray[np.int64]
+    form: NDArray[np.int32]
+    forms: list[str]
+    share_class: NDArray[np.int32]
+    flags: NDArray[np.uint16]
 
     @classmethod
-    def of(cls, names: Sequence[ParsedName]) -> NameTable:
-        """Number the tokens in order of first appearance."""
-        numbers: dict[str, int] = {}
-        flat = [numbers.setdefault(t, len(numbers)) for n in names for t in n.tokens]
+    def of(cls, names: Sequence[str | ParsedName | None] | pl.Series) -> NameTable:
+        """Parse names; tokens are numbered in order of first appearance, legal forms in alphabetical order."""
+        texts = [n.raw if isinstance(n, ParsedName) else n for n in names]
+        words = _Numbering()
+        tokens, counts, form, share_class, flags = [], [], [], [], []
+        for read in _read_in_chunks(texts):
+            tokens.append(words.number(read))
+            counts.append(np.minimum(read.counts, MAX_TOKENS))
+            form.append(read.form)
+            share_class.append(read.share_class)
+            flags.append(read.flags)
         starts = np.zeros(len(names) + 1, np.int64)
-        np.cumsum([len(n.tokens) for n in names], out=starts[1:])
-        return cls(Vocabulary.of(list(numbers)), np.array(flat, np.int32), starts)
+        np.cumsum(np.concatenate(counts), out=starts[1:])
+        kinds, kind = np.unique(np.concatenate(form), return_inverse=True)
+        texts = [form_text(int(k)) for k in kinds]
+        forms = sorted({t for t in texts if t})
+        number = np.array([forms.index(t) if t else -1 for t in texts], np.int32)
+        letters = np.concatenate(share_class).astype(np.int32)
+        return cls(
+            words.vocabulary(), np.concatenate(tokens), starts, number[kind] if len(kinds) else kind.astype(np.int32),
+            forms, np.where(letters > 0, letters, -1).astype(np.int32), np.concatenate(flags),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def words_of(self, name: int) -> list[str]:
+        """The tokens of one name as text."""
+        v = self.vocabulary
+        tokens = self.tokens[self.starts[name] : self.starts[name + 1]]
+        return [v.chars[v.starts[t] : v.starts[t + 1]].tobytes().decode() for t in tokens]
+
+    def cores(self) -> list[str]:
+        """The tokens of each name joined by a space: equal cores are the same name."""
+        words = self.vocabulary.words()
+        tokens = [words[t] for t in self.tokens.tolist()]
+        return [" ".join(tokens[a:b]) for a, b in pairwise(self.starts.tolist())]
+
+    def same_core(self) -> NDArray[np.int64]:
+        """A number for each name, the same for names of the same tokens in the same order. int64 [n]."""
+        from matching.word_kernels import first_alike
+
+        return np.asarray(first_alike(self.tokens, self.starts), np.int64)
+
     def document_frequency(self) -> NDArray[np.int32]:
         """In how many names each token of the vocabulary occurs. int32 [len(vocabulary)]."""
-        owner = np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.starts))
-        pairs = np.unique(owner * max(len(self.vocabulary), 1) + self.tokens)
-        return np.bincount(pairs % max(len(self.vocabulary), 1), minlength=len(self.vocabulary)).astype(np.int32)
+        from matching.word_kernels import document_frequency
+
+        return np.asarray(document_frequency(self.tokens, self.starts, len(self.vocabulary)), np.int32)
+
+
+class _Numbering:
+    """A vocabulary that grows."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.chars = np.empty(0, np.uint8)
+        self.starts = np.zeros(1, np.int32)
+        self.slots = np.full(0, -1, np.int32)
+
+    def number(self, read: ReadNames) -> NDArray[np.int32]:
+        """The numbers of all tokens, int32 flat; new ones are added."""
+        from matching.word_kernels import fill_slots, number_tokens
+
+        used, more = int(self.starts[self.size]), int(np.minimum(read.counts, MAX_TOKENS).sum())
+        self.chars = _with_room(self.chars, used, int(read.token_ends.max(axis=1, initial=0).sum()))
+        self.starts = _with_room(self.starts, self.size + 1, more)
+        if len(self.slots) < 2 * (self.size + more) + 1:
+            self.slots = np.full(1 << (3 * (self.size + more) + 1).bit_length(), -1, np.int32)
+            fill_slots(self.slots, self.chars, self.starts, self.size)
+        tokens, self.size = number_tokens(
+            read.spelling, read.rooms, read.token_ends, read.counts, self.slots, self.chars, self.starts, self.size
+        )
+        return np.asarray(tokens, np.int32)
+
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.chars[: self.starts[self.size]].copy(), self.starts[: self.size + 1].copy())
+
+
+def _with_room(values: Ints, used: int, more: int) -> Ints:
+    if used + more <= len(values):
+        return values
+    larger = np.empty(max(used + more, 2 * used), values.dtype)
+    larger[:used] = values[:used]
+    return larger
+
+
+def _read_in_chunks(names: Sequence[str | None] | pl.Series) -> Iterator[ReadNames]:
+    """Read names, on THREADS threads where there are many."""
+
+    def read(start: int) -> ReadNames:
+        part = names[start : start + CHUNK]
+        return read_names(part.to_list() if isinstance(part, pl.Series) else part)
+
+    return in_order(read, range(0, max(len(names), 1), CHUNK))
+
+
+def in_order(work: Callable[[int], Made], parts: Sequence[int]) -> Iterator[Made]:
+    """What `work` makes of each part, in their order: on THREADS threads where there are several, as far as it lets go.
+
+    No more is made in advance than THREADS parts.
+    """
+    if len(parts) == 1:
+        yield work(parts[0])
+        return
+    with ThreadPoolExecutor(THREADS) as pool:
+        under_way: deque[Future[Made]] = deque()
+        for part in parts:
+            under_way.append(pool.submit(work, part))
+            if len(under_way) > THREADS:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
 
 
 def known_as(records: Vocabulary, reference: dict[str, int]) -> NDArray[np.int32]:

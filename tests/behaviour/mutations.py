@@ -20,6 +20,9 @@ import polars as pl
 from matching import alignment, features
 from matching.alignment import align
 from matching.features import FEATURE_NAMES, feature_matrix
+from matching.line_kernels import INITIALS
+from matching.name_rules import PATTERNS, programs, rules
+from matching.name_tables import INSTRUMENTS
 from matching.names import ParsedName, parse_name
 from matching.ranker import Ranker
 from matching.retrieval import grams
@@ -35,6 +38,18 @@ COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
 
 def _reading(read: Callable[[str], ParsedName]) -> Mutation:
     return patch("matching.retrieval.index.parse_name", lambda raw: read(raw or ""))
+
+
+def nothing(column: Any) -> Any:
+    """A column of the rules that knows no word."""
+    return np.full_like(column, -1)
+
+
+def _ruled(**changes: Callable[[Any], Any]) -> Mutation:
+    """Let columns of the rules of words be others."""
+    table, forms = rules()
+    changed = table._replace(**{name: change(getattr(table, name)) for name, change in changes.items()})
+    return patch("matching.name_rules.rules", lambda: (changed, forms))
 
 
 def names_are_taken_as_they_stand() -> Mutation:
@@ -63,7 +78,7 @@ def articles_are_kept() -> Mutation:
 
 
 def numerals_stay_as_written() -> Mutation:
-    return patch("matching.names.canonical_token", lambda word: word)
+    return _ruled(canonical=nothing)
 
 
 def numbers_are_left_out() -> Mutation:
@@ -71,11 +86,14 @@ def numbers_are_left_out() -> Mutation:
 
 
 def legal_forms_are_words() -> Mutation:
-    return patch("matching.names.legal_form_of", lambda words: "")
+    return _ruled(form=nothing)
 
 
 def the_security_line_is_part_of_the_name() -> Mutation:
-    return patch("matching.names._cut_line_noise", lambda text, noise, flags: (text, ""))
+    right = programs()
+    choices = right.choices.copy()
+    choices[[i for i in range(len(PATTERNS) + len(INSTRUMENTS)) if i != INITIALS]] = 0  # no pattern can begin
+    return patch("matching.name_rules.programs", lambda: right._replace(choices=choices))
 
 
 def nothing_bars_a_match() -> Mutation:
