@@ -27,7 +27,7 @@ from matching.judging import judge
 
 OURS = "matching"
 TAUGHT = 3_000  # labelled records that a peer learns from
-CHOSEN_ON = 6_000  # labelled records that its threshold is chosen on
+CHOSEN_ON = 4_000  # labelled records that its threshold is chosen on
 BLOCKED = 20  # candidates of TF-IDF that a peer without retrieval judges
 
 
@@ -75,7 +75,7 @@ def measure_peer(peer: Peer, task: Task, folder: Path, scratch: Path, size: int 
     most = min(peer.most or task.asked.height, size or task.asked.height)
     taught = some_of(task.learnt, min(TAUGHT, task.learnt.height // 2), SEED + 2)
     rest = task.learnt.join(taught.select("record_id"), on="record_id", how="anti", maintain_order="left")
-    chosen_on = some_of(rest, min(CHOSEN_ON, 3 * most), SEED + 3)
+    chosen_on = some_of(rest, min(CHOSEN_ON, 2 * most), SEED + 3)
     asked = some_of(task.asked, most, SEED + 4)
     bundle = scratch / "accuracy" / task.name / "bundle"
     if peer.name == OURS and not bundle.is_dir():

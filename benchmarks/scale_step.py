@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-BATCH = 1_024  # as `matching match` does
 SINGLES, WARM = 1_000, 64
 
 
@@ -49,12 +48,13 @@ def index(bundle: Path, reference: Path) -> dict[str, Any]:
 def score(bundle: Path, records: Path) -> dict[str, Any]:
     """Records a second with and without reasons, latency of single records, peak memory, and the best candidates."""
     from matching.scoring import Scorer
+    from matching_assets.commands.match import BATCH
 
     scorer = Scorer.load(bundle)
     asked = pl.read_parquet(records)
     scorer.score(asked.head(WARM))
-    plain, decisions = timed(scorer, asked, reasons=False)
-    told, _ = timed(scorer, asked, reasons=True)
+    plain, decisions = timed(scorer, asked, BATCH, reasons=False)
+    told, _ = timed(scorer, asked, BATCH, reasons=True)
     single = []
     for one in asked.head(SINGLES + WARM).iter_slices(1):
         started = time.perf_counter()
@@ -73,10 +73,10 @@ def score(bundle: Path, records: Path) -> dict[str, Any]:
     }
 
 
-def timed(scorer: Any, records: pl.DataFrame, reasons: bool) -> tuple[float, pl.DataFrame]:
-    """How long all batches take, and what was decided."""
+def timed(scorer: Any, records: pl.DataFrame, size: int, reasons: bool) -> tuple[float, pl.DataFrame]:
+    """How long all batches of this size take, and what was decided."""
     started = time.perf_counter()
-    decided = [scorer.score(batch, reasons=reasons).decisions for batch in records.iter_slices(BATCH)]
+    decided = [scorer.score(batch, reasons=reasons).decisions for batch in records.iter_slices(size)]
     seconds = time.perf_counter() - started
     return seconds, pl.concat([one.select("record_id", "reference_id") for one in decided])
 

@@ -10,8 +10,7 @@ import polars as pl
 from job import Answer, Job, run
 
 from matching.scoring import Scorer
-
-BATCH = 1_024  # as `matching match` does
+from matching_assets.commands.match import BATCH
 
 
 def prepare(job: Job) -> Answer:
