@@ -8,7 +8,7 @@ saw a record of the same entity.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ from matching.split import entity_keys, fold_of, is_held_out
 
 Progress = Callable[[str, float], None]
 PRIOR_NAMES = tuple(f.name for f in PRIOR_FEATURES)
+UNCERTIFIED = (
+    "No certificate, so nothing is matched without review: the version was trained on made-up writings of the "
+    "reference's names, which show nothing about real records. Fit with labels."
+)
 ENCODER, RANKER, HELD_OUT = "encoder", "ranker", "held_out"
 
 
@@ -42,6 +46,7 @@ class FitConfig:
     """Everything a training run can be told.
 
     most_false_accepts: of records that have no match, the share that may be matched.
+    invented: the records are made up (`matching.invented`), so they earn no certificate.
     train_depth: the candidates of a record that the ranker learns from; all `top_k` are ranked.
     """
 
@@ -53,6 +58,7 @@ class FitConfig:
     top_k: int = 50
     train_depth: int = 20
     holdout_share: float = 0.0
+    invented: bool = False
     encoder_share: float = 0.1
     miss_share: float = 0.01
     golden_size: int = 60
@@ -229,6 +235,8 @@ def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Poli
         best["has_match"].to_numpy(), config.target_precision, config.confidence, config.most_false_accepts,
         1 / (1 + np.exp(best["margin"].to_numpy())),
     )  # fmt: skip
+    if config.invented:
+        certificate = replace(certificate, granted=False, threshold=None, statement=UNCERTIFIED)
     return calibration, Policy(certificate, review_floor(probability, best["right"].to_numpy(), config.miss_share))
 
 
@@ -324,7 +332,8 @@ def fit(
     metrics = evaluate(decisions, asked, ranked, slice_columns(known))
     facts = training_facts(reference, records, labels, config) | {
         "metrics": metrics,
-        "measured_on": "held-out entities" if measured_on == HELD_OUT else "out-of-fold entities",
+        "measured_on": f"{'held-out' if measured_on == HELD_OUT else 'out-of-fold'} entities"
+        + (", their records made up" if config.invented else ""),
         "certificate": asdict(policy.certificate),
     }
     golden = golden_set(scored.decisions, labels, config.golden_size, config.seed)

@@ -1,10 +1,11 @@
-"""Train, calibrate and certify on labelled records: a bundle.
+"""Train, calibrate and certify on labelled records: a bundle. Without records and labels, train on made-up ones.
 
 The bundle is one immutable folder with all that scoring needs. The certificate says how often automatic matches may be
 wrong; without enough evidence for it nothing is matched automatically. Rows that break a rule go to
 <bundle>.<input>.quarantine.csv, with the rule and what to do.
 
   matching fit --reference reference.csv --records records.csv --labels labels.csv --bundle bundles/first
+  matching fit --reference reference.csv --bundle bundles/unlabelled      all goes to review: it has no certificate
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 def add(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     add_reference(parser)
-    parser.add_argument("--records", metavar="F", required=True, help=f"record_id, name, ...: {TABLE}")
-    parser.add_argument("--labels", metavar="F", required=True, help="record_id, reference_id (empty: no match)")
+    parser.add_argument("--records", metavar="F", help=f"record_id, name, ...: {TABLE}")
+    parser.add_argument("--labels", metavar="F", help="record_id, reference_id (empty: no match)")
     parser.add_argument("--bundle", metavar="DIR", type=new_folder, required=True, help="where the bundle goes")
     parser.add_argument(
         "--target-precision", metavar="P", type=share, default=0.99, help="of automatic matches (default .99)"
@@ -53,21 +54,16 @@ def read_reference(given: argparse.Namespace, output: Path) -> tuple[pl.DataFram
 
 def run(given: argparse.Namespace) -> int:
     """Fit and say what the certificate says."""
-    from matching.guardrails import guard_labels, guard_records
+    from matching.invented import fit_without_labels
     from matching.ranker import RankerConfig
+    from matching.records import InputError
     from matching.retrieval.encoder import EncoderConfig
     from matching.training import FitConfig, fit
     from matching_assets.wording import told_certificate, told_metrics
 
-    beside = str(given.bundle)
+    if bool(given.records) != bool(given.labels):
+        raise InputError("records and labels go together", remedy="Give both, or neither to train on made-up records.")
     reference, aliases = read_reference(given, given.bundle)
-    records = read_guarded(given.records, "records", guard_records, quarantine_path(beside, "records"))
-    labels = read_guarded(
-        given.labels,
-        "labels",
-        lambda frame, file: guard_labels(frame, records["record_id"], reference["reference_id"], file),
-        quarantine_path(beside, "labels"),
-    )
     config = FitConfig(
         target_precision=given.target_precision,
         confidence=given.confidence,
@@ -76,8 +72,27 @@ def run(given: argparse.Namespace) -> int:
         ranker=RankerConfig(seed=given.seed),
     )
     with stages("fitting") as progress:
-        manifest = fit(reference, records, labels, aliases, config=config, bundle=given.bundle, progress=progress)
+        if given.records:
+            records, labels = _read_labelled(given, reference)
+            manifest = fit(reference, records, labels, aliases, config=config, bundle=given.bundle, progress=progress)
+        else:
+            manifest = fit_without_labels(reference, aliases, config, bundle=given.bundle, progress=progress)
     print(f"bundle {manifest.version}: {given.bundle}")
     print(f"On {manifest.facts['measured_on']}: {told_metrics(manifest.facts['metrics'])}")
     print(told_certificate(manifest.facts["certificate"]["statement"]))
     return 0
+
+
+def _read_labelled(given: argparse.Namespace, reference: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The accepted records and labels; what is quarantined goes beside the bundle."""
+    from matching.guardrails import guard_labels, guard_records
+
+    beside = str(given.bundle)
+    records = read_guarded(given.records, "records", guard_records, quarantine_path(beside, "records"))
+    labels = read_guarded(
+        given.labels,
+        "labels",
+        lambda frame, file: guard_labels(frame, records["record_id"], reference["reference_id"], file),
+        quarantine_path(beside, "labels"),
+    )
+    return records, labels
