@@ -7,6 +7,7 @@
 | `refresh_reference` | the same models on the reference as it is now, up to a new approval | a person |
 | `promote` | deploys the newest approved version | a person, or a sensor that is off by default |
 | `rollback` | deploys the champion before this one | a person |
+| `expire` | forgets what was replaced in tables more than 30 days ago (`matching_assets/upkeep.py`) | a person |
 
 There are no schedules: a day is matched when its file lands, not when a clock strikes; and a model that is fit for its
 data is not trained again because it is Sunday.
@@ -15,6 +16,7 @@ data is not trained again because it is Sunday.
 import dagster as dg
 
 from matching_assets.assets.serving import DeployConfig
+from matching_assets.upkeep import expire
 
 INTAKE = ("raw_records", "clean_records", "quarantined_records")
 MATCHING = ("match_decisions", "scoring_telemetry", "decision_reasons", "drift_report", "live_quality")
@@ -55,4 +57,4 @@ rollback = dg.define_asset_job(
     description="Deploy the champion before this one, if it is still approved.",
 )
 
-JOBS = (daily_matching, retrain, refresh_reference, promote, rollback)
+JOBS = (daily_matching, retrain, refresh_reference, promote, rollback, expire)

@@ -44,6 +44,9 @@ WIDENED = {
 }
 """Types that Iceberg lacks, and the one that holds all their values."""
 
+KEPT = {"write.metadata.delete-after-commit.enabled": "true", "write.metadata.previous-versions-max": "20"}
+"""Each commit writes the table's metadata as a new file; of the earlier files some are kept, and all would add up."""
+
 
 def lost_the_race(problem: BaseException) -> bool:
     """Whether another writer came first, or (on SQLite) is writing now: then the whole write is tried again."""
@@ -106,7 +109,7 @@ def overwrite(catalog: Catalog, name: str, frame: pl.DataFrame, part: Part | Non
         transaction: Transaction = Replacement(table)
     except NoSuchTableError:
         table = None
-        transaction = catalog.create_table_transaction(name, schema=frame.to_arrow().schema)
+        transaction = catalog.create_table_transaction(name, schema=frame.to_arrow().schema, properties=KEPT)
         if part is not None:
             with transaction.update_spec() as spec:
                 # Not named like its column, which pyiceberg would take for a conflict.

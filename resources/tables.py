@@ -12,7 +12,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.types import DateType
 
 from resources.iceberg import Part, TableHandler, overwrite, scan, when_writers_meet
+from resources.retention import expire, sweep
 from resources.store import MissingError
 
 CATALOG = "matching"
@@ -81,6 +82,11 @@ class Tables(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         with self._catalog() as catalog:
             return sorted(name for _, name in catalog.list_tables(self.namespace))
 
+    def expire(self, keep: timedelta) -> int:
+        """Forget what was replaced longer ago than `keep`, in all tables; return how many versions that were."""
+        with self._catalog() as catalog:
+            return sum(expire(catalog, f"{self.namespace}.{name}", keep) for name in self.names())
+
     @contextmanager
     def _catalog(self) -> Iterator[Catalog]:
         catalog = opened_catalog(self.properties(), self.namespace)
@@ -94,6 +100,14 @@ class LocalTables(Tables):
     """A SQLite catalog, `catalog.db`, and files beside it. They hold absolute paths: the folder cannot be moved."""
 
     warehouse: str
+
+    def expire(self, keep: timedelta) -> int:
+        """See Tables. Files that no version refers to any more are deleted when they are a day old."""
+        expired = super().expire(keep)
+        with self._catalog() as catalog:
+            for name in self.names():
+                sweep(catalog.load_table(f"{self.namespace}.{name}"))
+        return expired
 
     def properties(self) -> dict[str, str]:
         """See Tables."""
