@@ -208,6 +208,25 @@ def joined(
                     break
 
 
+@nb.njit(cache=True, nogil=True)
+def align_pairs(
+    pair_record: Any, pair_variant: Any,
+    record_tokens: Any, record_starts: Any, record_chars: Any, record_char_starts: Any, known: Any,
+    tokens: Any, starts: Any, chars: Any, char_starts: Any, match: Any, kind: Any,
+) -> None:  # fmt: skip
+    """Align many pairs of record and variant numbers: `match` and `kind`, int32 [pairs, 2 (record, reference), words].
+
+    What stands beyond the words of a name is not written.
+    """
+    near = np.empty((2, match.shape[2]), np.float32)
+    row, grid = np.empty((3, MAX_LENGTH + 1), np.int32), np.empty((match.shape[2], match.shape[2]), np.float32)
+    for p in range(len(pair_record)):
+        r, v = pair_record[p], pair_variant[p]
+        align(record_tokens[record_starts[r] : record_starts[r + 1]], record_chars, record_char_starts, known,
+              tokens[starts[v] : starts[v + 1]], chars, char_starts,
+              match[p, 0], kind[p, 0], near[0], match[p, 1], kind[p, 1], near[1], row, grid)  # fmt: skip
+
+
 @nb.njit(cache=True)
 def letters(tokens: Any, chars: Any, starts: Any, out: Any) -> int:
     """Write the words of a name without spaces to `out` and return their length."""

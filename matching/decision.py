@@ -6,14 +6,14 @@ in production.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.names import ParsedName
+from matching.names import flag_bits
 from matching.policy import Policy
+from matching.vocabulary import NameTable
 
 LEAST_LEAD = 0.05  # log-odds: a smaller lead over the runner-up is no difference that anybody could explain
 # What a parsed name must not have for its record to be matched without a person.
@@ -22,41 +22,47 @@ BARRING_FLAGS = ("empty", "overlong", "untransliterated", "mixed_script", "hidde
 
 @dataclass(frozen=True)
 class Ranked:
-    """Candidates of n records in order of margin. All [n]; pair -1 where there is none, and then margin NaN.
-
-    order: pair numbers of all records, best first within each, records in order.
-    place: rank (1 = best) of each of them.
-    """
+    """The best pair and the runner-up of n records. All [n]; pair -1 where there is none, and then margin NaN."""
 
     best: NDArray[np.int64]
     runner_up: NDArray[np.int64]
     margin: NDArray[np.float64]
     runner_up_margin: NDArray[np.float64]
-    order: NDArray[np.int64]
-    place: NDArray[np.int64]
 
 
 def rank(owner: NDArray[np.int32], margins: NDArray[np.float64], records: int) -> Ranked:
-    """Order pairs by margin within their record; equal margins keep their retrieval order.
+    """The two pairs of the highest margin of each record; of equal margins the first in the order of retrieval.
 
     owner: record number of each pair, ascending. margins: float64 [pairs]. records: their number.
     """
-    order = np.lexsort((np.arange(len(owner)), -margins, owner))
     count = np.bincount(owner, minlength=records)
     start = np.cumsum(count) - count
-    place = np.arange(len(owner)) - np.repeat(start, count) + 1
 
-    def pick(at: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        pair = np.full(records, -1, np.int64)
-        margin = np.full(records, np.nan)
-        there = count > at
-        pair[there] = order[start[there] + at]
-        margin[there] = margins[pair[there]]
+    def pick(margins: NDArray[np.float64], there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        pair, margin = np.full(records, -1, np.int64), np.full(records, np.nan)
+        if there.any():
+            highest = np.repeat(np.maximum.reduceat(margins, start[count > 0]), count[count > 0])
+            last_to_first = np.flatnonzero(margins == highest)[::-1]
+            pair[owner[last_to_first]] = last_to_first
+            pair[~there] = -1
+            margin[there] = margins[pair[there]]
         return pair, margin
 
-    best, margin = pick(0)
-    runner_up, runner_up_margin = pick(1)
-    return Ranked(best, runner_up, margin, runner_up_margin, order, place)
+    best, margin = pick(margins, count > 0)
+    others = margins.copy()
+    others[best[best >= 0]] = -np.inf
+    runner_up, runner_up_margin = pick(others, count > 1)
+    return Ranked(best, runner_up, margin, runner_up_margin)
+
+
+def in_order(owner: NDArray[np.int32], margins: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All pairs by margin within their record, equal ones in the order of retrieval: (pair, place), both int64 [pairs].
+
+    place: 1 is best. owner: record number of each pair, ascending.
+    """
+    order = np.lexsort((-margins, owner))
+    count = np.bincount(owner)
+    return order, np.arange(1, len(owner) + 1) - np.repeat(np.cumsum(count) - count, count)
 
 
 def is_ambiguous(ranked: Ranked) -> NDArray[np.bool_]:
@@ -65,9 +71,9 @@ def is_ambiguous(ranked: Ranked) -> NDArray[np.bool_]:
         return np.asarray(ranked.margin - ranked.runner_up_margin < LEAST_LEAD)
 
 
-def is_unreadable(names: Sequence[ParsedName]) -> NDArray[np.bool_]:
+def is_unreadable(names: NameTable) -> NDArray[np.bool_]:
     """Whether a name has any of BARRING_FLAGS: then it cannot be compared as a whole, or not safely. bool [n]."""
-    return np.array([any(f in BARRING_FLAGS for f in n.flags) for n in names], np.bool_)
+    return np.asarray(names.flags & flag_bits(BARRING_FLAGS) != 0)
 
 
 def bands(

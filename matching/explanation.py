@@ -1,4 +1,4 @@
-"""From exact Shapley contributions to reason groups, and the choice of those that are told.
+"""From exact Shapley contributions of reason groups to the choice of those that are told.
 
 A group's contribution is the sum over its features. Groups are a partition of the features, so by additivity the
 groups, with the base margin, sum to the margin (Lundberg & Lee 2017). What is told are the strongest supporting groups,
@@ -15,52 +15,44 @@ from numpy.typing import NDArray
 from matching.features import FEATURES
 
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(f.reason_group for f in FEATURES))
+GROUP_OF_FEATURE = np.array([GROUPS.index(f.reason_group) for f in FEATURES])
 MOST_SUPPORTING = 4
 RESIDUAL = len(GROUPS)
-_OF_FEATURE = np.array([GROUPS.index(f.reason_group) for f in FEATURES])
 
 
 @dataclass(frozen=True)
 class Told:
-    """One told group of one decision: its number in GROUPS (RESIDUAL for the rest) and its contribution in log-odds."""
+    """What is told of many rows, in their order. All [k].
 
-    group: int
-    contribution: float
-
-
-def group_contributions(contributions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum the contributions of features by group; the base margin is left out.
-
-    float64 [n, features + 1] -> [n, groups].
+    row: of the group contributions. group: number in GROUPS (RESIDUAL for the rest). contribution: in log-odds.
     """
-    grouped = np.zeros((len(contributions), len(GROUPS)))
-    for column, group in enumerate(_OF_FEATURE):
-        grouped[:, group] += contributions[:, column]
-    return grouped
+
+    row: NDArray[np.int64]
+    group: NDArray[np.int64]
+    contribution: NDArray[np.float64]
 
 
-def tell(grouped: NDArray[np.float64]) -> list[list[Told]]:
+def tell(grouped: NDArray[np.float64]) -> Told:
     """What is told of each row of group contributions (float64 [n, groups]); it sums to the row.
 
     At most MOST_SUPPORTING supporting groups, strongest first; the strongest against, if there is one; the residual.
     """
-    told = []
-    for row, order in zip(grouped, np.argsort(-grouped, axis=1, kind="stable"), strict=True):
-        chosen = [int(g) for g in order[:MOST_SUPPORTING] if row[g] > 0]
-        if row[order[-1]] < 0:
-            chosen.append(int(order[-1]))
-        rest = float(row.sum() - row[chosen].sum())
-        told.append([*(Told(g, float(row[g])) for g in chosen), Told(RESIDUAL, rest)])
-    return told
+    order = np.argsort(-grouped, axis=1, kind="stable")
+    group = np.c_[order[:, :MOST_SUPPORTING], order[:, -1], np.full(len(grouped), RESIDUAL)]
+    value = np.take_along_axis(np.c_[grouped, np.zeros(len(grouped))], group, axis=1)
+    told = np.c_[value[:, :-2] > 0, value[:, -2] < 0, np.ones(len(grouped), np.bool_)]
+    value[:, -1] = grouped.sum(axis=1) - (value * told).sum(axis=1)
+    row, place = np.nonzero(told)
+    return Told(row, group[row, place], value[row, place])
 
 
-def contrast(chosen: NDArray[np.float64], runner_up: NDArray[np.float64], most: int = 2) -> list[list[Told]]:
+def contrast(chosen: NDArray[np.float64], runner_up: NDArray[np.float64], most: int = 2) -> Told:
     """What sets the chosen candidate apart from the runner-up: the `most` groups with the largest differences.
 
     Both float64 [n, groups].
     """
     difference = chosen - runner_up
-    order = np.argsort(-np.abs(difference), axis=1, kind="stable")[:, :most]
-    return [
-        [Told(int(g), float(row[g])) for g in best if row[g] != 0] for row, best in zip(difference, order, strict=True)
-    ]
+    group = np.argsort(-np.abs(difference), axis=1, kind="stable")[:, :most]
+    value = np.take_along_axis(difference, group, axis=1)
+    row, place = np.nonzero(value)
+    return Told(row, group[row, place], value[row, place])

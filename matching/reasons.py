@@ -1,13 +1,12 @@
-"""Reason codes: the catalogue (`reasons.yaml`), and the evidence that is printed beside each code.
+"""Reason codes: the catalogue (`reasons.yaml`), and the columns of decisions that tell them.
 
 A reason is {code, direction, contribution, evidence}: direction `supports`, `against` or `neutral`, contribution in
-log-odds, evidence the words or values that it rests on. Evidence quotes the record and the reference, so it belongs in
-decision tables and never in logs.
+log-odds, evidence the words or values that it rests on (`matching.evidence`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.explanation import GROUPS, RESIDUAL, Told
-from matching.features import ATTRIBUTE_FEATURES, FEATURE_NAMES, FEATURES
-from matching.priors import PRIOR_ATTRIBUTES
-from matching.records import ATTRIBUTES
-from matching.retrieval.index import Queries, RetrievalIndex
-from matching.vocabulary import Vocabulary
+from matching.features import FEATURES
 
 CATALOGUE = Path(__file__).with_name("reasons.yaml")
 REASON = pl.Struct({"code": pl.String, "direction": pl.String, "contribution": pl.Float64, "evidence": pl.String})
-_COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
-_OF_GROUP = {g: [i for i, f in enumerate(FEATURES) if f.reason_group == g] for g in GROUPS}
+DIFFERENCE = pl.Struct({"code": pl.String, "difference": pl.Float64})
+SIDES = ("supports", "against", "agrees", "differs", "silent")
+SUPPORTS, AGAINST, AGREES, DIFFERS, SILENT = range(len(SIDES))
+DIRECTIONS = np.array(["supports", "against", "neutral"])
 
 
 @lru_cache(maxsize=4)
@@ -45,8 +42,10 @@ def catalogue(path: Path = CATALOGUE) -> dict[str, Any]:
 def entries() -> dict[str, dict[str, str]]:
     """Code to its entry (code, title, text), of all codes there are."""
     known = catalogue()
-    all_entries = [known["residual"], *(side for group in known["groups"].values() for side in group.values())]
-    return {e["code"]: e for e in all_entries} | {c: {"code": c, **e} for c, e in known["findings"].items()}
+    sides = [group[side] for group in known["groups"].values() for side in SIDES if side in group]
+    return {e["code"]: e for e in [known["residual"], *sides]} | {
+        c: {"code": c, **e} for c, e in known["findings"].items()
+    }
 
 
 def title_of(code: str) -> str:
@@ -54,122 +53,86 @@ def title_of(code: str) -> str:
     return entries()[code]["title"]
 
 
-@dataclass(frozen=True)
-class Aligned:
-    """Token evidence of one pair.
+@lru_cache(maxsize=1)
+def _tables() -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.float32]]:
+    """By group: the code of each side (one that it lacks is empty), the columns of its features, the least that counts.
 
-    partners: (record word, reference word or words, kind). The others are the words left over on each side.
+    str [groups + 1, sides], int64 [groups, most features; the first again where there are fewer], float32 [groups].
     """
-
-    partners: tuple[tuple[str, str, str], ...]
-    record_only: tuple[str, ...]
-    reference_only: tuple[str, ...]
-
-
-def align_pair(
-    index: RetrievalIndex, queries: Queries, record: int, variant: int, reference_words: list[str]
-) -> Aligned:
-    """Align one record with one variant, as the features do. `reference_words`: the words of the index's vocabulary."""
-    from matching.alignment import KINDS, MAX_LENGTH, align
-    from matching.names import MAX_TOKENS
-
-    a, table = index.arrays, queries.table
-    left = table.tokens[table.starts[record] : table.starts[record + 1]]
-    right = a["name_tokens"][a["name_starts"][variant] : a["name_starts"][variant + 1]]
-    match, kind, near = (np.zeros((2, MAX_TOKENS), t) for t in (np.int32, np.int32, np.float32))
-    align(
-        left, table.vocabulary.chars, table.vocabulary.starts, queries.known, right, a["word_chars"], a["word_starts"],
-        match[0], kind[0], near[0], match[1], kind[1], near[1],
-        np.empty((3, MAX_LENGTH + 1), np.int32), np.empty((MAX_TOKENS, MAX_TOKENS), np.float32),
-    )  # fmt: skip
-    ours = list(queries.names[record].tokens)
-    theirs = [reference_words[t] for t in right]
-    partners: dict[tuple[str, str], str] = {}
-    for i, word in enumerate(ours):
-        if match[0][i] >= 0:
-            stands_for = [theirs[j] for j in range(len(theirs)) if match[1][j] == i] or [theirs[match[0][i]]]
-            partners[word, " ".join(stands_for)] = KINDS[kind[0][i]]
-    return Aligned(
-        tuple((r, s, k) for (r, s), k in partners.items()),
-        tuple(w for i, w in enumerate(ours) if match[0][i] < 0),
-        tuple(w for j, w in enumerate(theirs) if match[1][j] < 0),
+    groups = [catalogue()["groups"][g] for g in GROUPS]
+    codes = [[g[side]["code"] if side in g else "" for side in SIDES] for g in groups]
+    codes.append([catalogue()["residual"]["code"]] * len(SIDES))
+    columns = [[i for i, f in enumerate(FEATURES) if f.reason_group == g] for g in GROUPS]
+    most = max(map(len, columns))
+    return (
+        np.array(codes),
+        np.array([c + c[:1] * (most - len(c)) for c in columns]),
+        np.array([g.get("least", 0.0) for g in groups], np.float32),
     )
 
 
-def reason(told: Told, features: NDArray[np.float32], evidence: dict[str, str]) -> dict[str, Any]:
-    """A told group as a reason. features: float32 [features] of the pair that it is told of."""
-    if told.group == RESIDUAL:
-        code, direction, text = catalogue()["residual"]["code"], "neutral", ""
-    else:
-        group = GROUPS[told.group]
-        direction = "supports" if told.contribution > 0 else "against"
-        code, text = _code(group, direction, features), evidence.get(group, "")
-    return {"code": code, "direction": direction, "contribution": told.contribution, "evidence": text}
+def codes_of(told: Told, features: NDArray[np.float32]) -> list[str]:
+    """The code of each told group that is true of its pair; see the head of the catalogue.
 
-
-def _code(group: str, direction: str, features: NDArray[np.float32]) -> str:
-    """The code of a group that is true of the pair; see the head of the catalogue."""
-    known, values = catalogue()["groups"][group], features[_OF_GROUP[group]]
-    if "silent" in known and not values.any():
-        side = "silent"
-    elif "agrees" not in known:
-        side = direction
-    elif values.min() < 0 < values.max():
-        side = "agrees" if direction == "supports" else "differs"
-    else:
-        side = "agrees" if values.max() > 0 else "differs"
-    return str(known[side]["code"])
-
-
-def finding(code: str, evidence: str = "") -> dict[str, Any]:
-    """A finding as a reason without contribution."""
-    return {"code": code, "direction": "neutral", "contribution": 0.0, "evidence": evidence}
-
-
-def evidence_of(
-    aligned: Aligned,
-    features: NDArray[np.float32],
-    record: dict[str, Any],
-    reference: dict[str, Any],
-    rarity: dict[str, float],
-) -> dict[str, str]:
-    """Evidence by group, for one pair. `rarity`: idf of the reference's words; a word it lacks is the rarest."""
-    exact = [r for r, _, kind in aligned.partners if kind == "exact"]
-    loose = [(r, s, kind) for r, s, kind in aligned.partners if kind != "exact"]
-    rarest = sorted(exact, key=lambda w: -rarity.get(w, 99.0))[:2]
-    lost = [f"only in the record: {' '.join(aligned.record_only)}"] if aligned.record_only else []
-    lost += [f"only in the reference: {' '.join(aligned.reference_only)}"] if aligned.reference_only else []
-    found = {
-        "name_words": "; ".join(([f"shared: {' '.join(exact)}"] if exact else []) + lost),
-        "rare_words": " ".join(rarest),
-        "unmatched_words": "; ".join(lost),
-        "spelling": _pairs([p for p in loose if p[2] == "spelling"])
-        or f"letters {_of(features, 'letters'):.2f}, trigrams {_of(features, 'lexical'):.2f}",
-        "abbreviation": _pairs([p for p in loose if p[2] != "spelling"]),
-        "origin": "; ".join(f"{a}: {record[a]}" for a in PRIOR_ATTRIBUTES if record.get(a)),
-        "meaning": f"learned similarity {_of(features, 'embedding'):.2f}",
-        "lead": f"ahead by {_of(features, 'cover_lead'):+.2f} in words, "
-        f"{_of(features, 'lexical_lead'):+.2f} in trigrams",
-        "uniqueness": f"{_of(features, 'namesakes'):.0f} namesakes, "
-        f"{_of(features, 'rivals'):.0f} other candidates with exactly these words",
-        "name_length": f"{_of(features, 'record_words'):.0f} words against {_of(features, 'reference_words'):.0f}",
-    }
-    for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):
-        if features[_COLUMN[feature.name]]:
-            sign = "=" if features[_COLUMN[feature.name]] > 0 else "/"
-            text = f"{attribute}: {record.get(attribute)} {sign} {reference.get(attribute)}"
-            found[feature.reason_group] = "; ".join(filter(None, (found.get(feature.reason_group), text)))
+    features: float32 [rows, features] of the pairs that are told of.
+    """
+    codes, columns, least = _tables()
+    supports = told.contribution > 0
+    side = np.where(supports, SUPPORTS, AGAINST)
+    at = np.flatnonzero(told.group != RESIDUAL)
+    group = told.group[at]
+    values = features[told.row[at, None], columns[group]]
+    lowest, highest = values.min(axis=1), values.max(axis=1)
+    nothing = np.where(least[group] > 0, np.abs(highest) < least[group], ~values.any(axis=1))
+    mixed = (lowest < 0) & (highest > 0)
+    fact = np.where(np.where(mixed, supports[at], highest > 0), AGREES, DIFFERS)
+    side[at] = np.where(codes[group, AGREES] != "", fact, side[at])
+    side[at] = np.where((least[group] > 0) & (highest <= -least[group]), AGAINST, side[at])
+    side[at] = np.where(nothing & (codes[group, SILENT] != ""), SILENT, side[at])
+    found: list[str] = codes[told.group, side].tolist()
     return found
 
 
-def _pairs(partners: list[tuple[str, str, str]]) -> str:
-    return "; ".join(f"{r} ~ {s} ({kind})" for r, s, kind in partners)
+def reasons_column(
+    told: Told, record: NDArray[np.int64], features: NDArray[np.float32], evidence: Sequence[str],
+    findings: Mapping[str, NDArray[np.bool_]],
+) -> pl.Series:  # fmt: skip
+    """The reasons of n records, those of their pair and then findings: List(REASON) [n].
+
+    record: int64 [rows], the record of each row that is told of; features as for `codes_of`; evidence: of each told
+    group; findings: of which records (bool [n]) a code without contribution is true.
+    """
+    direction = np.where(told.contribution > 0, 0, 1)
+    direction[told.group == RESIDUAL] = 2
+    columns = {
+        "code": codes_of(told, features),
+        "direction": DIRECTIONS[direction].tolist(),
+        "contribution": told.contribution.tolist(),
+        "evidence": list(evidence),
+    }
+    owner = record[told.row]
+    for code, true in findings.items():
+        found = np.flatnonzero(true)
+        owner = np.append(owner, found)
+        for column, value in zip(columns.values(), (code, "neutral", 0.0, ""), strict=True):
+            column.extend([value] * len(found))
+    reasons = pl.DataFrame(columns, schema=dict(REASON)).to_struct("reasons")
+    return _by_record(reasons, owner, len(next(iter(findings.values()))))
 
 
-def _of(features: NDArray[np.float32], name: str) -> float:
-    return float(features[_COLUMN[name]])
+def contrast_column(told: Told, record: NDArray[np.int64], features: NDArray[np.float32], records: int) -> pl.Series:
+    """What sets the chosen candidate apart from the runner-up, List(DIFFERENCE) [records]; see `reasons_column`."""
+    differences = pl.DataFrame(
+        {"code": codes_of(told, features), "difference": told.contribution}, schema=dict(DIFFERENCE)
+    )
+    return _by_record(differences.to_struct("contrast"), record[told.row], records)
 
 
-def reference_words(index: RetrievalIndex) -> list[str]:
-    """The words of the reference's vocabulary, by number."""
-    return Vocabulary(index.arrays["word_chars"], index.arrays["word_starts"]).words()
+def _by_record(values: pl.Series, owner: NDArray[np.int64], records: int) -> pl.Series:
+    """Values as one list for each record, in the order in which they come."""
+    if records == 1:
+        return values.implode()
+    order = np.argsort(owner, kind="stable")
+    stop = np.cumsum(np.bincount(owner, minlength=records))
+    places = pl.int_ranges(pl.Series(np.r_[0, stop][:records]), pl.Series(stop), eager=True)
+    return pl.select(pl.lit(values[order].implode()).list.gather(places).alias(values.name)).to_series()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,30 +19,40 @@ from numpy.typing import NDArray
 
 from matching.bundle import MANIFEST, Manifest, load_parts, read_manifest, verify_bundle
 from matching.calibration import Calibration
-from matching.decision import Ranked, bands, is_ambiguous, is_unreadable, rank
-from matching.explanation import contrast, group_contributions, tell
+from matching.decision import Ranked, bands, in_order, is_ambiguous, is_unreadable, rank
+from matching.evidence import Pairs, evidence
+from matching.explanation import GROUP_OF_FEATURE, contrast, tell
 from matching.features import FEATURE_NAMES, feature_matrix, flatten
 from matching.files import atomic_folder, folder_files, write_json
 from matching.master import build_reference_master
 from matching.policy import Policy
 from matching.priors import PriorTables, reference_facts
 from matching.ranker import Ranker
-from matching.reasons import REASON, align_pair, evidence_of, finding, reason, reference_words
-from matching.records import ATTRIBUTES, content_hash
+from matching.reasons import DIFFERENCE, REASON, contrast_column, reasons_column
+from matching.records import content_hash
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
 # The least share of ids, of those in either reference, that a new one must have in common for the certificate to hold.
 SAME_REFERENCE = 0.8
-DIFFERENCE = pl.Struct({"code": pl.String, "difference": pl.Float64})
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What scoring gives; see docs/ARCHITECTURE.md for the columns. `telemetry` has numbers only, never a name."""
+    """What scoring gives; see docs/ARCHITECTURE.md for the columns. Candidates and telemetry are made when asked."""
 
     decisions: pl.DataFrame
-    candidates: pl.DataFrame
-    telemetry: pl.DataFrame
+    _propose: Callable[[], pl.DataFrame] = field(repr=False)
+    _measure: Callable[[], pl.DataFrame] = field(repr=False)
+
+    @cached_property
+    def candidates(self) -> pl.DataFrame:
+        """All candidates of all records, best first."""
+        return self._propose()
+
+    @cached_property
+    def telemetry(self) -> pl.DataFrame:
+        """Numbers only, never a name."""
+        return self._measure()
 
 
 @dataclass(frozen=True)
@@ -78,14 +87,6 @@ class Scorer:
     def _priors(self) -> PriorTables:
         return PriorTables.of(self.ranker.priors, reference_facts(self.index.master))
 
-    @cached_property
-    def _words(self) -> list[str]:
-        return reference_words(self.index)
-
-    @cached_property
-    def _rarity(self) -> dict[str, float]:
-        return dict(zip(self._words, self.index.arrays["word_idf"].tolist(), strict=True))
-
     def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True) -> Scored:
         """Decide records (record_id, name, any attribute) among `top_k` candidates each.
 
@@ -95,77 +96,76 @@ class Scorer:
         found = self.index.search(queries, top_k)
         owner, variant, lexical, embedding = flatten(found)
         features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding, self._priors)
-        ranked = rank(owner, self.ranker.margins(features), records.height)
+        margins = self.ranker.margins(features)
+        ranked = rank(owner, margins, records.height)
         decided = decide(ranked, queries, self.calibration, self.policy)
-        # The last entries stand for the pair that is not there, whose number is -1.
-        reference = np.r_[self.index.arrays["variant_reference"][variant], -1]
-        ids = np.r_[self.index.reference_ids, None]
+        reference = np.append(self.index.arrays["variant_reference"][variant], 0)  # the last for the pair -1
         told = (
-            self._explain(records, queries, variant, features, ranked, decided) if reasons else _untold(records.height)
+            self._explain(Pairs(self.index, queries, records, owner, variant, features), ranked, decided)
+            if reasons
+            else [pl.Series([[]], dtype=pl.List(d)).new_from_index(0, records.height) for d in (REASON, DIFFERENCE)]
         )
         decisions = pl.DataFrame(
             {
                 "record_id": records["record_id"],
-                "reference_id": pl.Series(ids[reference[ranked.best]].tolist(), dtype=pl.String),
+                "reference_id": self._ids(reference, ranked.best),
                 "probability": decided.probability,
                 "decision": pl.Series(decided.band, dtype=pl.String),
-                "runner_up_id": pl.Series(ids[reference[ranked.runner_up]].tolist(), dtype=pl.String),
+                "runner_up_id": self._ids(reference, ranked.runner_up),
                 "runner_up_probability": pl.Series(decided.runner_up_probability, nan_to_null=True),
-                "reasons": pl.Series(told[0], dtype=pl.List(REASON)),
-                "contrast": pl.Series(told[1], dtype=pl.List(DIFFERENCE)),
+                "reasons": told[0],
+                "contrast": told[1],
                 "margin": pl.Series(ranked.margin, nan_to_null=True),
-                "degraded": pl.repeat(False, records.height, eager=True),
-                "bundle_version": pl.repeat(self.bundle_version, records.height, dtype=pl.String, eager=True),
+                "degraded": pl.Series([False]).new_from_index(0, records.height),
+                "bundle_version": pl.Series([self.bundle_version]).new_from_index(0, records.height),
             }
         )
-        candidates = pl.DataFrame(
-            {
-                "record_id": records["record_id"].gather(owner[ranked.order]),
-                "reference_id": pl.Series(ids[reference[ranked.order]].tolist(), dtype=pl.String),
-                "rank": ranked.place.astype(np.int32),
-                "score": self.calibration.probability(self.ranker.margins(features)[ranked.order]),
-            }
+        chosen = np.full((records.height, len(FEATURE_NAMES)), np.nan, np.float32)
+        chosen[ranked.best >= 0] = features[ranked.best[ranked.best >= 0]]
+        return Scored(
+            decisions,
+            lambda: self._candidates(records["record_id"], owner, reference, margins),
+            lambda: self._telemetry(decisions, queries, found, chosen, records["name"]),
         )
-        return Scored(decisions, candidates, self._telemetry(decisions, queries, found, features, ranked))
 
-    def _explain(
-        self,
-        records: pl.DataFrame,
-        queries: Queries,
-        variant: NDArray[np.int32],
-        features: NDArray[np.float32],
-        ranked: Ranked,
-        decided: Decided,
-    ) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
+    def _ids(self, reference: NDArray[np.int32], pair: NDArray[np.int64]) -> pl.Series:
+        """The reference of each pair by its id, null for the pair -1."""
+        ids = self.index.master["reference_id"][reference[pair]]
+        return ids.zip_with(pl.Series(pair >= 0), pl.Series([None], dtype=pl.String))
+
+    def _explain(self, pairs: Pairs, ranked: Ranked, decided: Decided) -> tuple[pl.Series, pl.Series]:
         """Reasons and contrast of each record, from exact contributions of the chosen pair and the runner-up."""
         there = np.flatnonzero(ranked.best >= 0)
         two = ranked.runner_up[there] >= 0
-        chosen = group_contributions(self.ranker.contributions(features[ranked.best[there]]))
-        second = chosen.copy()
-        second[two] = group_contributions(self.ranker.contributions(features[ranked.runner_up[there][two]]))
-        reasons: list[list[dict[str, Any]]] = [[finding(c) for c in codes] for codes in decided.findings]
-        contrasts: list[list[dict[str, Any]]] = [[] for _ in reasons]
-        rows = records.select("record_id", *(c for c in ATTRIBUTES if c in records.columns)).to_dicts()
-        master = self.index.master.select("reference_id", *(c for c in ATTRIBUTES if c in self.index.master.columns))
-        known = master[self.index.arrays["variant_reference"][variant[ranked.best[there]]]].to_dicts()
-        for i, told, versus in zip(range(len(there)), tell(chosen), contrast(chosen, second), strict=True):
-            record, pair = int(there[i]), int(ranked.best[there[i]])
-            aligned = align_pair(self.index, queries, record, int(variant[pair]), self._words)
-            evidence = evidence_of(aligned, features[pair], rows[record], known[i], self._rarity)
-            reasons[record] = [reason(t, features[pair], evidence) for t in told] + reasons[record]
-            contrasts[record] = [
-                {"code": reason(t, features[pair], {})["code"], "difference": t.contribution} for t in versus
-            ]
-        return reasons, contrasts
+        best, second = ranked.best[there], ranked.runner_up[there][two]
+        both = self.ranker.contributions(pairs.features[np.r_[best, second]], GROUP_OF_FEATURE)[:, :-1]
+        chosen = both[: len(best)]
+        other = chosen.copy()
+        other[two] = both[len(best) :]
+        best_pairs = pairs.take(best)
+        told, versus = tell(chosen), contrast(chosen, other)
+        said = evidence(best_pairs, told.row, told.group)
+        return (
+            reasons_column(told, there, best_pairs.features, said, decided.findings),
+            contrast_column(versus, there, best_pairs.features, len(ranked.best)),
+        )
+
+    def _candidates(
+        self, ids: pl.Series, owner: NDArray[np.int32], reference: NDArray[np.int32], margins: NDArray[np.float64]
+    ) -> pl.DataFrame:
+        order, place = in_order(owner, margins)
+        return pl.DataFrame(
+            {
+                "record_id": ids[owner[order]],
+                "reference_id": self._ids(reference, order),
+                "rank": place.astype(np.int32),
+                "score": self.calibration.probability(margins[order]),
+            }
+        )
 
     def _telemetry(
-        self, decisions: pl.DataFrame, queries: Queries, found: Found, features: NDArray[np.float32], ranked: Ranked
+        self, decisions: pl.DataFrame, queries: Queries, found: Found, chosen: NDArray[np.float32], names: pl.Series
     ) -> pl.DataFrame:
-        chosen = np.where(
-            (ranked.best >= 0)[:, None],
-            np.vstack([features, np.zeros((1, features.shape[1]), np.float32)])[ranked.best],
-            np.nan,
-        )
         size = np.diff(queries.table.starts)
         unknown = np.bincount(
             np.repeat(np.arange(len(size)), size), weights=queries.known[queries.table.tokens] < 0, minlength=len(size)
@@ -174,7 +174,7 @@ class Scorer:
             pl.Series("lexical_similarity", found.lexical.max(axis=1, initial=0.0)),
             pl.Series("embedding_similarity", found.embedding.max(axis=1, initial=0.0)),
             pl.Series("unknown_token_share", unknown / np.maximum(size, 1)),
-            pl.Series("name_length", [len(n.raw) for n in queries.names], dtype=pl.Int32),
+            names.str.len_chars().fill_null(0).cast(pl.Int32).alias("name_length"),
             pl.Series("candidate_count", (found.variant >= 0).sum(axis=1).astype(np.int32)),
             *(
                 pl.Series(f"f_{name}", chosen[:, i], dtype=pl.Float32, nan_to_null=True)
@@ -232,29 +232,26 @@ def on_reference(policy: Policy, earned_on: Iterable[str], reference: Iterable[s
 
 @dataclass(frozen=True)
 class Decided:
-    """Bands of n records with their probabilities (0 and NaN where there is no candidate) and findings (codes)."""
+    """Bands of n records with their probabilities (0 and NaN where there is no candidate).
+
+    findings: by code, of which records it is true (bool [n]).
+    """
 
     probability: NDArray[np.float64]
     runner_up_probability: NDArray[np.float64]
     band: list[str]
-    findings: list[list[str]]
+    findings: dict[str, NDArray[np.bool_]]
 
 
 def decide(ranked: Ranked, queries: Queries, calibration: Calibration, policy: Policy) -> Decided:
     """Calibrate margins and put each record in its band."""
     probability = calibration.probability(ranked.margin)
     runner_up = calibration.probability(ranked.runner_up_margin)
-    unreadable, ambiguous = is_unreadable(queries.names), is_ambiguous(ranked)
+    unreadable, ambiguous = is_unreadable(queries.table), is_ambiguous(ranked)
     band = bands(policy, probability, runner_up, ~unreadable, ~ambiguous)
-    findings: list[list[str]] = [[] for _ in band]
-    for i in np.flatnonzero(unreadable):
-        findings[i].append("NAME_UNREADABLE")
-    for i in np.flatnonzero(ranked.best < 0):
-        findings[i].append("NO_CANDIDATE")
-    for i in np.flatnonzero(ambiguous & (np.array(band) == "review")):
-        findings[i].append("AMBIGUOUS")
+    findings = {
+        "NAME_UNREADABLE": unreadable,
+        "NO_CANDIDATE": ranked.best < 0,
+        "AMBIGUOUS": ambiguous & (np.array(band, dtype=np.str_) == "review"),
+    }
     return Decided(np.nan_to_num(probability, nan=0.0), runner_up, band, findings)
-
-
-def _untold(records: int) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
-    return [[] for _ in range(records)], [[] for _ in range(records)]

@@ -7,7 +7,7 @@ a test can be shown to see something.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -18,16 +18,17 @@ import numpy as np
 import polars as pl
 
 from matching import alignment, features
-from matching.alignment import align
+from matching.alignment import align_pairs
 from matching.features import FEATURE_NAMES, feature_matrix
 from matching.line_kernels import INITIALS
 from matching.name_rules import PATTERNS, programs, rules
 from matching.name_tables import INSTRUMENTS
-from matching.names import ParsedName, parse_name
+from matching.names import MAX_TOKENS
 from matching.ranker import Ranker
 from matching.retrieval import grams
 from matching.retrieval.index import RetrievalIndex
 from matching.scoring import Scorer
+from matching.vocabulary import NameTable, Vocabulary
 
 Mutation = AbstractContextManager[Any]
 COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
@@ -36,8 +37,10 @@ COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
 # How a record's name is read. The index keeps its own, right reading.
 
 
-def _reading(read: Callable[[str], ParsedName]) -> Mutation:
-    return patch("matching.retrieval.index.parse_name", lambda raw: read(raw or ""))
+def _reading(change: Callable[[str], str]) -> Mutation:
+    """Let names be read as if they were written otherwise."""
+    read = NameTable.of
+    return patch.object(NameTable, "of", lambda names: read([change(n or "") for n in names]))
 
 
 def nothing(column: Any) -> Any:
@@ -54,27 +57,36 @@ def _ruled(**changes: Callable[[Any], Any]) -> Mutation:
 
 def names_are_taken_as_they_stand() -> Mutation:
     """Words are what stands between spaces, with their case and their points."""
-    return _reading(lambda raw: replace(parse_name(raw), tokens=tuple(re.sub(r"[^ -~]", "", raw).split())))
+    read = NameTable.of
+
+    def as_they_stand(names: Sequence[str | None]) -> NameTable:
+        words = [re.sub(r"[^ -~]", "", n or "").split()[:MAX_TOKENS] for n in names]
+        number = {w: i for i, w in enumerate(dict.fromkeys(w for own in words for w in own))}
+        tokens = np.array([number[w] for own in words for w in own], np.int32)
+        starts = np.cumsum([0, *map(len, words)], dtype=np.int64)
+        return replace(read(names), vocabulary=Vocabulary.of(list(number)), tokens=tokens, starts=starts)
+
+    return patch.object(NameTable, "of", as_they_stand)
 
 
 def points_and_spaces_are_letters() -> Mutation:
-    return _reading(lambda raw: parse_name(re.sub(r"[.,-]|^ | $|(?<= ) ", "x", raw)))
+    return _reading(lambda raw: re.sub(r"[.,-]|^ | $|(?<= ) ", "x", raw))
 
 
 def accented_letters_are_dropped() -> Mutation:
-    return _reading(lambda raw: parse_name(normalize("NFC", raw).encode("ascii", "ignore").decode()))
+    return _reading(lambda raw: normalize("NFC", raw).encode("ascii", "ignore").decode())
 
 
 def only_ascii_is_read() -> Mutation:
-    return _reading(lambda raw: parse_name(raw.encode("ascii", "ignore").decode()))
+    return _reading(lambda raw: raw.encode("ascii", "ignore").decode())
 
 
 def the_ampersand_is_no_word() -> Mutation:
-    return _reading(lambda raw: parse_name(raw.replace("&", "ampersand")))
+    return _reading(lambda raw: raw.replace("&", "ampersand"))
 
 
 def articles_are_kept() -> Mutation:
-    return _reading(lambda raw: parse_name(re.sub(r"\bthe\b", "article", raw.lower())))
+    return _reading(lambda raw: re.sub(r"\bthe\b", "article", raw.lower()))
 
 
 def numerals_stay_as_written() -> Mutation:
@@ -82,7 +94,7 @@ def numerals_stay_as_written() -> Mutation:
 
 
 def numbers_are_left_out() -> Mutation:
-    return _reading(lambda raw: parse_name(re.sub(r"\b(?:[IVX]+|\d+)\b", "", raw)))
+    return _reading(lambda raw: re.sub(r"\b(?:[IVX]+|\d+)\b", "", raw))
 
 
 def legal_forms_are_words() -> Mutation:
@@ -167,41 +179,46 @@ def the_number_of_columns_counts() -> Mutation:
     return _seeing(change)
 
 
+def _aligning(change: Callable[[Any, Any, Any], None]) -> Mutation:
+    """Let `change` spoil how the words of each pair are aligned; it is given match and kind, and the sizes."""
+
+    def spoilt(*given: Any) -> None:
+        align_pairs(*given)
+        match, kind = given[-2:]
+        for p, (r, v) in enumerate(zip(given[0], given[1], strict=True)):
+            change(match[p], kind[p], (np.diff(given[3])[r], np.diff(given[8])[v]))
+
+    return patch("matching.alignment.align_pairs", spoilt)
+
+
 def only_equal_words_align() -> Mutation:
     """The alignment knows neither abbreviations nor spelling, joined words or initials."""
 
-    def strict(*given: Any) -> None:
-        align(*given)
-        for match, kind, similarity in (given[7:10], given[10:13]):
-            loose = kind != alignment.EXACT
-            match[loose], kind[loose], similarity[loose] = -1, 0, 0.0
+    def strict(match: Any, kind: Any, _: Any) -> None:
+        match[kind != alignment.EXACT] = -1
 
-    return patch("matching.alignment.align", strict)
+    return _aligning(strict)
 
 
 def left_over_words_belong_together() -> Mutation:
     """A word without a partner gets the first other one that has none."""
 
-    def loose(*given: Any) -> None:
-        align(*given)
-        (left, right), (left_match, right_match) = (given[0], given[4]), (given[7], given[10])
-        for i, j in zip(
-            *(np.flatnonzero(m[: len(w)] < 0) for w, m in ((left, left_match), (right, right_match))), strict=False
-        ):
-            left_match[i], right_match[j] = j, i
-            given[8][i] = given[11][j] = alignment.SPELLING
+    def loose(match: Any, kind: Any, size: tuple[int, int]) -> None:
+        left, right = (np.flatnonzero(m[:n] < 0) for m, n in zip(match, size, strict=True))
+        for i, j in zip(left, right, strict=False):
+            match[0, i], match[1, j] = j, i
+            kind[0, i] = kind[1, j] = alignment.SPELLING
 
-    return patch("matching.alignment.align", loose)
+    return _aligning(loose)
 
 
 def only_the_record_may_err() -> Mutation:
     """A word of the reference has a partner only if that is equal."""
 
-    def lopsided(*given: Any) -> None:
-        align(*given)
-        given[10][given[11] != alignment.EXACT] = -1
+    def lopsided(match: Any, kind: Any, _: Any) -> None:
+        match[1, kind[1] != alignment.EXACT] = -1
 
-    return patch("matching.alignment.align", lopsided)
+    return _aligning(lopsided)
 
 
 # Where candidates are looked for.
@@ -268,8 +285,7 @@ def names_are_told() -> Mutation:
     """Telemetry carries the name, for convenience."""
     right = Scorer._telemetry
 
-    def telling(self: Scorer, decisions: pl.DataFrame, queries: Any, *rest: Any) -> pl.DataFrame:
-        name = pl.Series("name", [n.raw for n in queries.names], dtype=pl.String)
-        return right(self, decisions, queries, *rest).with_columns(name)
+    def telling(self: Scorer, *given: Any) -> pl.DataFrame:
+        return right(self, *given).with_columns(given[-1].alias("name"))
 
     return patch.object(Scorer, "_telemetry", telling)

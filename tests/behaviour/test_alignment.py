@@ -1,14 +1,33 @@
 """Which word stands for which: the evidence that a reviewer reads, and what most features are made of."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
 import pytest
 
+from matching.alignment import KINDS
+from matching.evidence import Pairs
 from matching.master import build_reference_master
-from matching.reasons import Aligned, align_pair, reference_words
 from matching.retrieval.index import RetrievalIndex
+from matching.vocabulary import NameTable
 
 from .conftest import Matcher
 from .mutations import left_over_words_belong_together, only_equal_words_align, only_the_record_may_err
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """One pair in words. partners: (record word, reference word or words, kind); the others are left over."""
+
+    partners: tuple[tuple[str, str, str], ...]
+    record_only: tuple[str, ...]
+    reference_only: tuple[str, ...]
+
+
+def words(table: NameTable, name: int) -> list[str]:
+    known = table.vocabulary.words()
+    return [known[t] for t in table.tokens[table.starts[name] : table.starts[name + 1]]]
 
 
 def aligned(records: list[str], references: list[str]) -> list[Aligned]:
@@ -16,8 +35,23 @@ def aligned(records: list[str], references: list[str]) -> list[Aligned]:
     ids = [f"{i:05}" for i in range(len(references))]
     master = build_reference_master(pl.DataFrame({"reference_id": ids, "name": references}))
     index = RetrievalIndex.build(master, None)
-    queries, words = index.queries(records), reference_words(index)
-    return [align_pair(index, queries, i, i, words) for i in range(len(records))]
+    queries, each = index.queries(records), np.arange(len(records), dtype=np.int32)
+    match, kind = Pairs(index, queries, pl.DataFrame(), each, each, np.zeros((0, 0), np.float32)).alignment
+    theirs = index.queries(master["name"].to_list()).table
+    return [in_words(words(queries.table, i), words(theirs, i), match[i], kind[i]) for i in each]
+
+
+def in_words(ours: list[str], theirs: list[str], match: np.ndarray, kind: np.ndarray) -> Aligned:
+    partners = {}
+    for i, word in enumerate(ours):
+        if match[0, i] >= 0:
+            meant = [t for j, t in enumerate(theirs) if match[1, j] == i] or [theirs[match[0, i]]]
+            partners[word, " ".join(meant)] = KINDS[kind[0, i]]
+    return Aligned(
+        tuple((ours, theirs, kind) for (ours, theirs), kind in partners.items()),
+        tuple(word for i, word in enumerate(ours) if match[0, i] < 0),
+        tuple(word for j, word in enumerate(theirs) if match[1, j] < 0),
+    )
 
 
 @pytest.mark.caught(by=only_equal_words_align)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from matching.explanation import GROUPS, MOST_SUPPORTING, RESIDUAL, Told, contrast, group_contributions, tell
+from matching.explanation import GROUP_OF_FEATURE, GROUPS, MOST_SUPPORTING, Told, contrast, tell
 from matching.features import FEATURES
 
 ROWS = arrays(np.float64, st.tuples(st.integers(1, 4), st.just(len(GROUPS))), elements=st.floats(-5, 5))
@@ -16,21 +16,19 @@ def row(**contributions: float) -> np.ndarray:
     return np.array([[contributions.get(g, 0.0) for g in GROUPS]])
 
 
+def named(told: Told, row: int = 0) -> list[tuple[str, float]]:
+    """What is told of one row, by the names of the groups."""
+    names = [*GROUPS, "residual"]
+    mine = told.row == row
+    return [(names[g], c) for g, c in zip(told.group[mine].tolist(), told.contribution[mine].tolist(), strict=True)]
+
+
 def told(grouped: np.ndarray) -> list[tuple[str, float]]:
-    return [("residual" if t.group == RESIDUAL else GROUPS[t.group], t.contribution) for t in tell(grouped)[0]]
+    return named(tell(grouped))
 
 
-def test_every_feature_counts_in_its_own_group_and_in_no_other() -> None:
-    each = np.c_[np.eye(len(FEATURES)), np.zeros(len(FEATURES))]
-    grouped = group_contributions(each)
-    assert [GROUPS[g] for g in grouped.argmax(axis=1)] == [f.reason_group for f in FEATURES]
-    assert (grouped.sum(axis=1) == 1).all()
-
-
-def test_the_base_margin_belongs_to_no_group() -> None:
-    base = np.zeros((1, len(FEATURES) + 1))
-    base[0, -1] = 3.0
-    assert not group_contributions(base).any()
+def test_every_feature_counts_in_its_own_group() -> None:
+    assert [GROUPS[g] for g in GROUP_OF_FEATURE] == [f.reason_group for f in FEATURES]
 
 
 def test_the_groups_of_a_real_decision_and_the_base_sum_to_its_margin(small_scorer, small_frames) -> None:
@@ -39,8 +37,7 @@ def test_the_groups_of_a_real_decision_and_the_base_sum_to_its_margin(small_scor
     records = small_frames.records.head(20)
     pairs = pair_features(small_scorer.index, records, retrieve(small_scorer.index, records, 5))
     matrix = pairs.select(FEATURE_NAMES).to_numpy()
-    contributions = small_scorer.ranker.contributions(matrix)
-    total = group_contributions(contributions).sum(axis=1) + contributions[:, -1]
+    total = small_scorer.ranker.contributions(matrix, GROUP_OF_FEATURE).sum(axis=1)
     np.testing.assert_allclose(total, small_scorer.ranker.margins(matrix), atol=1e-4)
 
 
@@ -64,17 +61,20 @@ def test_a_decision_with_everything_against_it_tells_the_strongest() -> None:
 
 @given(ROWS)
 def test_what_is_told_sums_to_the_whole(grouped: np.ndarray) -> None:
-    for groups, reasons in zip(grouped, tell(grouped), strict=True):
-        assert sum(t.contribution for t in reasons) == pytest.approx(groups.sum(), abs=1e-9)
-        assert len({t.group for t in reasons}) == len(reasons)
-        assert sum(t.contribution > 0 for t in reasons[:-1]) <= MOST_SUPPORTING
-        assert sum(t.contribution < 0 for t in reasons[:-1]) <= 1
+    everything = tell(grouped)
+    assert everything.row.tolist() == sorted(everything.row)
+    for number, groups in enumerate(grouped):
+        reasons = named(everything, number)
+        assert sum(c for _, c in reasons) == pytest.approx(groups.sum(), abs=1e-9)
+        assert len({g for g, _ in reasons}) == len(reasons)
+        assert sum(c > 0 for _, c in reasons[:-1]) <= MOST_SUPPORTING
+        assert sum(c < 0 for _, c in reasons[:-1]) <= 1
 
 
 def test_the_contrast_is_the_largest_differences_to_the_runner_up() -> None:
-    found = contrast(row(meaning=2.0, lead=1.0, alias=0.3), row(meaning=2.0, lead=-1.0, numbers=0.5))[0]
-    assert found == [Told(GROUPS.index("lead"), 2.0), Told(GROUPS.index("numbers"), -0.5)]
+    found = contrast(row(meaning=2.0, lead=1.0, alias=0.3), row(meaning=2.0, lead=-1.0, numbers=0.5))
+    assert named(found) == [("lead", 2.0), ("numbers", -0.5)]
 
 
 def test_there_is_no_contrast_to_oneself() -> None:
-    assert contrast(row(meaning=2.0), row(meaning=2.0)) == [[]]
+    assert named(contrast(row(meaning=2.0), row(meaning=2.0))) == []

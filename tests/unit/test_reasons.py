@@ -1,47 +1,35 @@
-"""The catalogue of reason codes, the evidence beside them, and that no reason says what is not so."""
+"""The catalogue of reason codes, the columns that tell them, and that no reason says what is not so."""
 
 import re
 
 import numpy as np
-import polars as pl
 import pytest
 
 from matching.explanation import GROUPS, RESIDUAL, Told
-from matching.features import FEATURE_NAMES, FEATURES, feature_matrix
-from matching.master import build_reference_master
-from matching.reasons import (
-    CATALOGUE,
-    align_pair,
-    catalogue,
-    entries,
-    evidence_of,
-    finding,
-    reason,
-    reference_words,
-    title_of,
-)
-from matching.retrieval.index import RetrievalIndex
+from matching.features import FEATURE_NAMES, FEATURES
+from matching.reasons import CATALOGUE, catalogue, codes_of, contrast_column, entries, reasons_column, title_of
 
 SIGNED = [g for g, told in catalogue()["groups"].items() if "agrees" in told]
+NONE = {"AMBIGUOUS": np.zeros(1, np.bool_)}
 
 
 def features(**values: float) -> np.ndarray:
-    return np.array([values.get(name, 0.0) for name in FEATURE_NAMES], np.float32)
+    return np.array([[values.get(name, 0.0) for name in FEATURE_NAMES]], np.float32)
+
+
+def told(*groups: tuple[int, float], row: int = 0) -> Told:
+    """Groups and contributions told of one row."""
+    number, contribution = zip(*groups, strict=True)
+    return Told(np.full(len(groups), row), np.array(number), np.array(contribution))
 
 
 def code(group: str, contribution: float, **values: float) -> str:
-    return reason(Told(GROUPS.index(group), contribution), features(**values), {})["code"]
+    return codes_of(told((GROUPS.index(group), contribution)), features(**values))[0]
 
 
-def evidence(record: dict[str, str], reference: dict[str, str]) -> dict[str, str]:
-    """Evidence of one record and the only reference."""
-    index = RetrievalIndex.build(build_reference_master(pl.DataFrame([{"reference_id": "r", **reference}])), None)
-    records, queries = pl.DataFrame([{"record_id": "1", **record}]), index.queries([record["name"]])
-    one, similar = np.zeros(1, np.int32), np.ones(1, np.float32)
-    row = feature_matrix(index, queries, records, one, one, similar, similar)[0]
-    words = reference_words(index)
-    rarity = dict(zip(words, index.arrays["word_idf"].tolist(), strict=True))
-    return evidence_of(align_pair(index, queries, 0, 0, words), row, record, reference, rarity)
+def reason(group: int, contribution: float, evidence: str = "") -> dict[str, object]:
+    first = np.zeros(1, np.int64)
+    return reasons_column(told((group, contribution)), first, features(), [evidence], NONE)[0][0]
 
 
 # The catalogue
@@ -53,7 +41,7 @@ def test_every_group_of_features_has_its_codes_and_no_other_has() -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_says_what_speaks_for_it_and_what_against(group: str) -> None:
-    assert set(catalogue()["groups"][group]) - {"silent"} in ({"supports", "against"}, {"agrees", "differs"})
+    assert set(catalogue()["groups"][group]) - {"silent", "least"} in ({"supports", "against"}, {"agrees", "differs"})
 
 
 def test_no_code_is_given_twice() -> None:
@@ -82,13 +70,13 @@ def test_a_weighed_group_is_told_by_the_sign_of_its_contribution() -> None:
 
 
 @pytest.mark.parametrize("contribution", [0.5, -0.5])
-@pytest.mark.parametrize(("value", "told"), [(1, "agrees"), (-1, "differs"), (0, "silent")])
+@pytest.mark.parametrize(("value", "side"), [(1, "agrees"), (-1, "differs"), (0, "silent")])
 @pytest.mark.parametrize("group", SIGNED)
 def test_what_agrees_differs_or_is_missing_is_told_as_it_is(
-    group: str, value: int, told: str, contribution: float
+    group: str, value: int, side: str, contribution: float
 ) -> None:
     one = next(f.name for f in FEATURES if f.reason_group == group)
-    assert code(group, contribution, **{one: value}) == catalogue()["groups"][group][told]["code"]
+    assert code(group, contribution, **{one: value}) == catalogue()["groups"][group][side]["code"]
 
 
 def test_where_one_value_agrees_and_another_differs_the_weight_decides() -> None:
@@ -100,52 +88,63 @@ def test_a_title_that_matched_is_not_called_an_alias() -> None:
     assert (code("alias", 0.5), code("alias", 0.5, by_alias=1)) == ("CURRENT_NAME", "KNOWN_ALIAS")
 
 
+@pytest.mark.parametrize(
+    ("lead", "contribution", "expected"),
+    [
+        (0.3, 0.5, "CLEARLY_AHEAD"),
+        (0.3, -0.5, "NOT_CLEARLY_AHEAD"),
+        (0.001, 0.5, "LEVEL_WITH_ANOTHER"),
+        (0.0, 0.5, "LEVEL_WITH_ANOTHER"),
+        (0.0, -0.5, "LEVEL_WITH_ANOTHER"),
+        (-0.3, 0.5, "NOT_CLEARLY_AHEAD"),
+        (-0.3, -0.5, "NOT_CLEARLY_AHEAD"),
+    ],
+)
+def test_only_a_candidate_that_is_ahead_is_called_so(lead: float, contribution: float, expected: str) -> None:
+    leads = {"lexical_lead": lead, "cover_lead": lead, "embedding_lead": lead}
+    assert code("lead", contribution, **leads) == expected
+
+
+@pytest.mark.parametrize("contribution", [0.5, -0.5])
+def test_a_name_is_unique_only_without_namesakes(contribution: float) -> None:
+    assert code("uniqueness", contribution) == "NAME_IS_UNIQUE"
+    assert code("uniqueness", contribution, namesakes=1) != "NAME_IS_UNIQUE"
+
+
+@pytest.mark.parametrize("contribution", [0.5, -0.5])
+def test_no_word_is_left_over_only_where_none_is(contribution: float) -> None:
+    assert code("unmatched_words", contribution) == "NO_WORD_LEFT_OVER"
+    assert code("unmatched_words", contribution, rarest_lost_record=1) != "NO_WORD_LEFT_OVER"
+
+
+# Columns
+
+
 def test_the_direction_is_the_sign_of_the_contribution() -> None:
-    told = [reason(Told(0, c), features(), {})["direction"] for c in (0.5, -0.5)]
-    assert told == ["supports", "against"]
+    assert [reason(0, c)["direction"] for c in (0.5, -0.5)] == ["supports", "against"]
 
 
 def test_the_residual_takes_no_side() -> None:
-    told = reason(Told(RESIDUAL, -0.5), features(), {})
-    assert (told["code"], told["direction"], told["contribution"]) == ("OTHER_EVIDENCE", "neutral", -0.5)
+    found = reason(RESIDUAL, -0.5)
+    assert (found["code"], found["direction"], found["contribution"]) == ("OTHER_EVIDENCE", "neutral", -0.5)
 
 
-def test_a_finding_weighs_nothing() -> None:
-    assert finding("AMBIGUOUS") == {"code": "AMBIGUOUS", "direction": "neutral", "contribution": 0.0, "evidence": ""}
+def test_a_finding_weighs_nothing_and_comes_last() -> None:
+    findings = {"AMBIGUOUS": np.array([False, True]), "NAME_UNREADABLE": np.array([True, True])}
+    second = np.ones(1, np.int64)
+    first, other = reasons_column(told((RESIDUAL, 0.5)), second, features(), [""], findings).to_list()
+    assert [r["code"] for r in first] == ["NAME_UNREADABLE"]
+    assert [r["code"] for r in other] == ["OTHER_EVIDENCE", "AMBIGUOUS", "NAME_UNREADABLE"]
+    assert other[1] == {"code": "AMBIGUOUS", "direction": "neutral", "contribution": 0.0, "evidence": ""}
 
 
-# Evidence
-
-
-def test_an_abbreviation_is_shown_beside_what_it_stands_for() -> None:
-    found = evidence({"name": "Zenith Therapeu"}, {"name": "Zenith Therapeutics Inc"})
-    assert found["abbreviation"] == "therapeu ~ therapeutics (abbreviation)"
-
-
-def test_initials_are_shown_beside_all_their_words() -> None:
-    found = evidence({"name": "IBM"}, {"name": "International Business Machines"})
-    assert found["abbreviation"] == "ibm ~ international business machines (initials)"
-
-
-def test_a_misspelt_word_is_shown_beside_the_right_one() -> None:
-    assert evidence({"name": "Zenyth Copper"}, {"name": "Zenith Copper"})["spelling"] == "zenyth ~ zenith (spelling)"
-
-
-def test_words_that_are_shared_and_words_that_are_left_over_are_quoted() -> None:
-    found = evidence({"name": "Zenith Gold"}, {"name": "Zenith Copper Mining"})
-    left = "only in the record: gold; only in the reference: copper mining"
-    assert (found["name_words"], found["unmatched_words"]) == (f"shared: zenith; {left}", left)
-
-
-def test_the_same_name_leaves_nothing_over() -> None:
-    found = evidence({"name": "Zenith Copper"}, {"name": "Zenith Copper"})
-    assert (found["name_words"], found["unmatched_words"]) == ("shared: zenith copper", "")
-
-
-def test_values_are_shown_with_their_verdict() -> None:
-    found = evidence(
-        {"name": "Zenith", "country": "DE", "city": "Bonn", "currency": None},
-        {"name": "Zenith", "country": "Germany", "city": "Kiel", "currency": "EUR"},
-    )
-    assert found["geography"] == "country: DE = Germany; city: Bonn / Kiel"
-    assert "listing" not in found
+def test_each_record_gets_its_own_reasons_in_their_order() -> None:
+    both = [told((RESIDUAL, 1.0), (0, 2.0)), told((0, 3.0), row=1)]
+    joined = Told(*(np.concatenate(parts) for parts in zip(*(vars(t).values() for t in both), strict=True)))
+    record, pairs = np.array([1, 3]), np.repeat(features(), 2, axis=0)
+    findings = {"AMBIGUOUS": np.zeros(4, np.bool_)}
+    column = reasons_column(joined, record, pairs, ["a", "b", "c"], findings)
+    said = [[(r["contribution"], r["evidence"]) for r in reasons] for reasons in column.to_list()]
+    assert said == [[], [(1.0, "a"), (2.0, "b")], [], [(3.0, "c")]]
+    differences = contrast_column(joined, record, pairs, 4).to_list()
+    assert [[d["difference"] for d in one] for one in differences] == [[], [1.0, 2.0], [], [3.0]]

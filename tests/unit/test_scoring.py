@@ -35,6 +35,10 @@ def named(*names: str | None, **columns: object) -> pl.DataFrame:
     return frame.with_columns(pl.lit(v).alias(c) for c, v in columns.items())
 
 
+def frames(scored: Scored) -> tuple[pl.DataFrame, ...]:
+    return scored.decisions, scored.candidates, scored.telemetry
+
+
 def lines(frame: pl.DataFrame, record_id: str) -> str:
     return frame.filter(pl.col("record_id") == record_id).write_ndjson()
 
@@ -45,7 +49,7 @@ def lines(frame: pl.DataFrame, record_id: str) -> str:
 def test_a_record_is_decided_alone_as_in_a_batch_byte_for_byte(small_scorer, records, scored) -> None:
     for i, record_id in enumerate(records["record_id"]):
         alone = small_scorer.score(records[i : i + 1])
-        for one, batch in zip(vars(alone).values(), vars(scored).values(), strict=True):
+        for one, batch in zip(frames(alone), frames(scored), strict=True):
             assert one.write_ndjson() == lines(batch, record_id)
 
 
@@ -143,7 +147,7 @@ def test_the_contrast_names_at_most_two_differences(scored) -> None:
 def test_no_records_give_empty_frames_of_the_same_columns(small_scorer, scored) -> None:
     for reasons in (True, False):
         empty = small_scorer.score(named(), reasons=reasons)
-        for none, some in zip(vars(empty).values(), vars(scored).values(), strict=True):
+        for none, some in zip(frames(empty), frames(scored), strict=True):
             assert (none.height, none.schema) == (0, some.schema)
 
 
