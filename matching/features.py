@@ -161,7 +161,7 @@ def feature_matrix(
     Without `priors` PRIOR_FEATURES are 0; training fills them in out of fold.
     """
     from matching.alignment import name_features
-    from matching.names import MAX_TOKENS
+    from matching.names import MAX_TOKENS, flag_bits
     from matching.retrieval.index import LOAD_THREADS
 
     a = index.arrays
@@ -175,16 +175,13 @@ def feature_matrix(
         else np.full(len(queries.known), highest)
     )
     form_number = {f: i for i, f in enumerate(index.legal_forms)}
-    forms = np.array(
-        [form_number.get(n.legal_form, UNSEEN) if n.legal_form else MISSING for n in queries.names], np.int32
-    )
-    classes = np.array([ord(n.share_class) if n.share_class else MISSING for n in queries.names], np.int32)
-    cut = np.array(["truncated" in n.flags for n in queries.names], np.float32)
+    forms = np.array([*(form_number.get(f, UNSEEN) for f in table.forms), MISSING], np.int32)[table.form]
+    cut = (table.flags & flag_bits(["truncated"]) != 0).astype(np.float32)
     name_features(
         owner, variant,
         table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, queries.known, record_idf,
         a["name_tokens"], a["name_starts"], a["word_chars"], a["word_starts"], idf,
-        forms, a["legal_form"], classes, a["share_class"], cut, a["variant_namesakes"], index.master.height,
+        forms, a["legal_form"], table.share_class, a["share_class"], cut, a["variant_namesakes"], index.master.height,
         MAX_TOKENS, out, LOAD_THREADS,
     )  # fmt: skip
     reference = a["variant_reference"][variant]
@@ -200,7 +197,7 @@ def feature_matrix(
     cover = out[:, _COLUMN["record_cover"]] * out[:, _COLUMN["reference_cover"]]
     for name, value in (("lexical_lead", lexical), ("cover_lead", cover), ("embedding_lead", embedding)):
         out[:, _COLUMN[name]] = lead(owner, value)
-    equal = np.bincount(owner, weights=out[:, 0], minlength=len(queries.names))
+    equal = np.bincount(owner, weights=out[:, 0], minlength=len(table))
     out[:, _COLUMN["rivals"]] = np.minimum(equal[owner] - out[:, 0], 9)
     out[:, _COLUMN["coverers"]] = np.minimum(as_good(owner, out[:, _COLUMN["record_cover"]]), 9)
     if priors is not None:

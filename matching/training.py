@@ -22,7 +22,6 @@ from matching.certificate import certify
 from matching.decision import bands, is_ambiguous, is_unreadable, rank
 from matching.features import FEATURE_NAMES, PRIOR_FEATURES, pair_features, retrieve
 from matching.master import build_reference_master, with_surviving_ids
-from matching.names import parse_name
 from matching.policy import Policy, may_be_matched, review_floor
 from matching.priors import Priors, PriorTables, origins_of, reference_facts
 from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
@@ -31,6 +30,7 @@ from matching.retrieval.encoder import Encoder, EncoderConfig
 from matching.retrieval.index import RetrievalIndex
 from matching.scoring import Scorer
 from matching.split import entity_keys, fold_of, is_held_out
+from matching.vocabulary import NameTable
 
 Progress = Callable[[str, float], None]
 PRIOR_NAMES = tuple(f.name for f in PRIOR_FEATURES)
@@ -212,7 +212,7 @@ def best_of(out_of_fold: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFra
         pl.Series("margin", ranked.margin),
         pl.Series("runner_up_margin", ranked.runner_up_margin),
         pl.Series("right", right[ranked.best]),
-        pl.Series("readable", ~is_unreadable([parse_name(n) for n in asked["name"]])),
+        pl.Series("readable", ~is_unreadable(NameTable.of(asked["name"]))),
         pl.Series("clear", ~is_ambiguous(ranked)),
     )
 

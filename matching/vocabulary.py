@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matching.names import MAX_TOKENS, ParsedName, ReadNames, form_text, read_names
+from matching.names import MAX_TOKENS, ReadNames, form_text, read_names
 
 Ints = NDArray[Any]
 Made = TypeVar("Made")
@@ -78,12 +78,11 @@ class NameTable:
     flags: NDArray[np.uint16]
 
     @classmethod
-    def of(cls, names: Sequence[str | ParsedName | None] | pl.Series) -> NameTable:
+    def of(cls, names: Sequence[str | None] | pl.Series) -> NameTable:
         """Parse names; tokens are numbered in order of first appearance, legal forms in alphabetical order."""
-        texts = [n.raw if isinstance(n, ParsedName) else n for n in names]
         words = _Numbering()
         tokens, counts, form, share_class, flags = [], [], [], [], []
-        for read in _read_in_chunks(texts):
+        for read in _read_in_chunks(names):
             tokens.append(words.number(read))
             counts.append(np.minimum(read.counts, MAX_TOKENS))
             form.append(read.form)
@@ -193,9 +192,13 @@ def in_order(work: Callable[[int], Made], parts: Sequence[int]) -> Iterator[Made
             yield under_way.popleft().result()
 
 
-def known_as(records: Vocabulary, reference: dict[str, int]) -> NDArray[np.int32]:
+def known_as(records: Vocabulary, reference: Vocabulary) -> NDArray[np.int32]:
     """For each token of `records` its number in the reference's vocabulary, or -1. int32 [len(records)]."""
-    return np.array([reference.get(w, -1) for w in records.words()], np.int32)
+    from matching.word_kernels import numbers_of
+
+    return np.asarray(
+        numbers_of(reference.slots, reference.chars, reference.starts, records.chars, records.starts), np.int32
+    )
 
 
 def inverse_document_frequency(frequency: NDArray[Any], documents: int) -> NDArray[np.float32]:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from matching.files import write_json
-from matching.names import parse_name
 from matching.vocabulary import NameTable
 
 WORD_BITS = 15
@@ -63,9 +63,9 @@ class Encoder:
         table, layer = train_weights(names, pairs, config, progress)
         return cls(config, table, layer)
 
-    def embed(self, names: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, names: Sequence[str | None] | pl.Series) -> NDArray[np.float32]:
         """Unit vectors of names, or zeros for a name without words. float32 [n, dim]."""
-        return self.embed_table(NameTable.of([parse_name(n) for n in names]))
+        return self.embed_table(NameTable.of(names))
 
     def embed_table(self, names: NameTable, threads: int = 1) -> NDArray[np.float32]:
         """As `embed`, of names that are parsed already."""

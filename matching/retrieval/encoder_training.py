@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.names import ParsedName, parse_name
 from matching.retrieval.perturb import perturb
 from matching.vocabulary import NameTable
 
@@ -45,13 +43,12 @@ def train_weights(
     sparse = torch.optim.SparseAdam(list(bag.parameters()), lr=config.learning_rate)
     dense = torch.optim.Adam(layer.parameters(), lr=config.learning_rate)
 
-    def vectors(parsed: list[ParsedName]) -> torch.Tensor:
-        terms, starts = encoder_terms(NameTable.of(parsed))
+    def vectors(names: NameTable) -> torch.Tensor:
+        terms, starts = encoder_terms(names)
         mean = bag(torch.from_numpy(terms.astype(np.int64)), torch.from_numpy(starts[:-1].copy()))
         return torch.nn.functional.normalize(mean + layer(torch.relu(mean)), dim=1)
 
     labelled = min(round(config.batch * LABELLED_SHARE), len(pairs))
-    parse_clean = lru_cache(maxsize=None)(parse_name)  # a title comes by in every epoch, a perturbed writing only once
     order = list(range(len(names)))
     at = len(order)
     for step in range(config.steps):
@@ -63,12 +60,12 @@ def train_weights(
             name = names[order[at]]
             at += 1
             batch.append((perturb(name, dice) if name.split() else name, name))
-        titles = [parse_clean(b) for _, b in batch]
-        left, right = vectors([parse_name(a) for a, _ in batch]), vectors(titles)
+        titles = NameTable.of([b for _, b in batch])
+        left, right = vectors(NameTable.of([a for a, _ in batch])), vectors(titles)
         target = torch.arange(len(batch))
         similarity = left @ right.T / config.temperature
         # Two rows of a batch can be the same entity under the same name: they are no negatives of each other.
-        cores = np.array([t.core for t in titles])
+        cores = titles.same_core()
         twins = torch.from_numpy((cores[:, None] == cores[None, :]) & ~np.eye(len(batch), dtype=bool))
         similarity = similarity.masked_fill(twins, -1e4)
         loss = torch.nn.functional.cross_entropy(similarity, target) + torch.nn.functional.cross_entropy(

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from matching.files import write_json
 from matching.master import comparable
-from matching.names import ParsedName, parse_name
 from matching.records import ATTRIBUTES
 from matching.retrieval.encoder import Encoder, quantise
 from matching.vocabulary import NameTable, Vocabulary, inverse_document_frequency, known_as
@@ -46,9 +45,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Queries:
-    """Parsed records in columns. `known` numbers their tokens in the reference's vocabulary."""
+    """Parsed records in columns. `known` numbers the words of `table` in the reference's vocabulary."""
 
-    names: list[ParsedName]
     table: NameTable
     known: NDArray[np.int32]
     terms: NDArray[np.int32]
@@ -73,8 +71,7 @@ class RetrievalIndex:
         from matching.retrieval import grams
 
         names, owner = variant_names(master)
-        parsed = [parse_name(n) for n in names]
-        table = NameTable.of(parsed)
+        table = NameTable.of(names)
         idf = inverse_document_frequency(table.document_frequency(), len(table))
         words = table.vocabulary
         bits = grams.table_bits(len(table))
@@ -87,12 +84,10 @@ class RetrievalIndex:
         if embeddings is None:
             embeddings = encoder.embed_table(table, LOAD_THREADS) if encoder else np.zeros((len(names), 0), np.float32)
         codes, scale = quantise(embeddings)
-        forms = sorted({p.legal_form for p in parsed})
-        form_number = {f: i for i, f in enumerate(forms)}
         arrays: dict[str, NDArray[Any]] = {
             "variant_reference": owner,
             "variant_norm": grams.norms(terms, starts, weight),
-            "variant_namesakes": _namesakes(parsed, owner),
+            "variant_namesakes": namesakes(table, owner),
             "name_tokens": table.tokens,
             "name_starts": table.starts,
             "word_chars": table.vocabulary.chars,
@@ -105,8 +100,8 @@ class RetrievalIndex:
             "variant_term_starts": starts,
             "codes": codes,
             "scale": scale,
-            "legal_form": np.array([form_number[p.legal_form] if p.legal_form else MISSING for p in parsed], np.int32),
-            "share_class": np.array([ord(p.share_class) if p.share_class else MISSING for p in parsed], np.int32),
+            "legal_form": table.form,
+            "share_class": table.share_class,
         }
         values: dict[str, list[str]] = {}
         for attribute in (a for a in ATTRIBUTES if a in master.columns):
@@ -116,13 +111,12 @@ class RetrievalIndex:
             arrays[f"attribute_{attribute}"] = np.array(
                 [MISSING if v is None else number[v] for v in compared], np.int32
             )
-        return cls(master, arrays, values, forms, encoder)
+        return cls(master, arrays, values, table.forms, encoder)
 
     @cached_property
-    def word_number(self) -> dict[str, int]:
-        """Token to its number in the reference's vocabulary."""
-        words = Vocabulary(self.arrays["word_chars"], self.arrays["word_starts"]).words()
-        return {w: i for i, w in enumerate(words)}
+    def vocabulary(self) -> Vocabulary:
+        """The words of the reference."""
+        return Vocabulary(self.arrays["word_chars"], self.arrays["word_starts"])
 
     @cached_property
     def attribute_number(self) -> dict[str, dict[str, int]]:
@@ -146,13 +140,12 @@ class RetrievalIndex:
         """Parse names and number their tokens."""
         from matching.retrieval import grams
 
-        parsed = [parse_name(n) for n in names]
-        table = NameTable.of(parsed)
-        known = known_as(table.vocabulary, self.word_number)
+        table = NameTable.of(names)
+        known = known_as(table.vocabulary, self.vocabulary)
         words = table.vocabulary
         bits = (len(self.arrays["term_weight"]) - grams.GRAMS).bit_length() - 1
         terms, starts = grams.all_terms(table.tokens, table.starts, words.chars, words.starts, bits, grams.RECORD, 1)
-        return Queries(parsed, table, known, terms, starts)
+        return Queries(table, known, terms, starts)
 
     def search(self, queries: Queries, top_k: int = 50, with_embedding: bool = True) -> Found:
         """The best `top_k` references of each query; lexical only when embeddings are switched off or absent."""
@@ -160,11 +153,11 @@ class RetrievalIndex:
 
         a = self.arrays
         dim = a["codes"].shape[1] if with_embedding and self.encoder is not None else 0
-        threads = min(LOAD_THREADS, max(len(queries.names), 1))
+        threads = min(LOAD_THREADS, max(len(queries.table), 1))
         vectors = (
             self.encoder.embed_table(queries.table, threads)
             if dim and self.encoder
-            else np.zeros((len(queries.names), 0), np.float32)
+            else np.zeros((len(queries.table), 0), np.float32)
         )
         codes, scale = quantise(vectors)
         top_k = min(top_k, self.master.height)
@@ -199,16 +192,14 @@ class RetrievalIndex:
         )
 
 
-def variant_names(master: pl.DataFrame) -> tuple[list[str], NDArray[np.int32]]:
+def variant_names(master: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int32]]:
     """The names that stand for each reference, all titles first, then aliases: (names, reference number of each)."""
-    names = master["name"].to_list()
-    owner = list(range(len(names)))
+    names, owner = master["name"], np.arange(master.height, dtype=np.int32)
     if "aliases" in master.columns:
-        for number, aliases in enumerate(master["aliases"].to_list()):
-            for alias in aliases or []:
-                names.append(alias)
-                owner.append(number)
-    return names, np.array(owner, np.int32)
+        counts = master["aliases"].list.len().fill_null(0).to_numpy()
+        aliases = master.filter(pl.col("aliases").list.len() > 0)["aliases"].explode()
+        names, owner = pl.concat([names, aliases]), np.r_[owner, np.repeat(owner, counts)]
+    return names, owner
 
 
 def posting_budget(variants: int) -> int:
@@ -216,9 +207,8 @@ def posting_budget(variants: int) -> int:
     return LEAST_BUDGET + variants // BUDGET_SHARE
 
 
-def _namesakes(parsed: Sequence[ParsedName], owner: NDArray[np.int32]) -> NDArray[np.int32]:
-    """For each variant, how many other references have a variant with the same core."""
-    holders: dict[str, set[int]] = {}
-    for name, reference in zip(parsed, owner.tolist(), strict=True):
-        holders.setdefault(name.core, set()).add(reference)
-    return np.array([len(holders[p.core]) - 1 for p in parsed], np.int32)
+def namesakes(names: NameTable, owner: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each variant, how many other references have a variant with the same core. int32 [variants]."""
+    core = names.same_core()
+    holders = np.unique(core * (int(owner.max(initial=0)) + 1) + owner) // (int(owner.max(initial=0)) + 1)
+    return (np.bincount(holders, minlength=len(core))[core] - 1).astype(np.int32)

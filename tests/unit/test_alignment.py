@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import matching
 from matching.alignment import KINDS, MAX_LENGTH, abbreviates, align, edit_similarity, word_similarity
-from matching.names import MAX_TOKENS, parse_name
+from matching.names import MAX_TOKENS
 from matching.vocabulary import NameTable, known_as
 
 WORD = st.text("abc", min_size=1, max_size=7)
@@ -27,8 +27,8 @@ def scratch() -> np.ndarray:
 
 def aligned(record: str, reference: str) -> tuple[list[tuple[int, str, float]], list[tuple[int, str, float]]]:
     """(partner, kind, similarity) of each word of the record, and of the reference."""
-    left, right = NameTable.of([parse_name(record)]), NameTable.of([parse_name(reference)])
-    known = known_as(left.vocabulary, {w: i for i, w in enumerate(right.vocabulary.words())})
+    left, right = NameTable.of([record]), NameTable.of([reference])
+    known = known_as(left.vocabulary, right.vocabulary)
     match, kind, near = (np.zeros((2, MAX_TOKENS), t) for t in (np.int32, np.int32, np.float32))
     align(
         left.tokens, left.vocabulary.chars, left.vocabulary.starts, known,

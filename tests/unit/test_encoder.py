@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.names import parse_name
 from matching.retrieval.encoder import Encoder, EncoderConfig, encoder_terms, quantise
 from matching.retrieval.perturb import perturb
 from matching.retrieval.search import LANES
@@ -44,7 +43,7 @@ def test_a_loaded_encoder_embeds_as_the_one_that_was_trained(encoder: Encoder, t
 def test_vectors_are_those_that_torch_computes(encoder: Encoder) -> None:
     import torch
 
-    terms, starts = encoder_terms(NameTable.of([parse_name(n) for n in NAMES]))
+    terms, starts = encoder_terms(NameTable.of(NAMES))
     mean = torch.nn.functional.embedding_bag(
         torch.from_numpy(terms).long(), torch.from_numpy(encoder.table), torch.from_numpy(starts[:-1]), mode="mean"
     )
