@@ -244,10 +244,12 @@ def allowed(samples: int) -> float:
     return float(binom.ppf(0.99, samples, 1 - CONFIDENCE)) / samples
 
 
+@pytest.mark.slow
 def test_the_granted_threshold_keeps_its_promise_in_95_of_100_samples() -> None:
     assert broken_promises(samples=200, entities=900) <= allowed(200)
 
 
+@pytest.mark.slow
 def test_it_keeps_its_promise_whatever_the_ranker_expects() -> None:
     for hint in (lambda p: 1 - p, np.zeros_like, lambda p: np.full_like(p, 0.5)):
         assert broken_promises(samples=60, entities=900, expected=hint) <= allowed(60)
@@ -261,13 +263,16 @@ def test_an_error_among_the_surest_is_forgiven_when_the_ranker_expects_few_furth
     assert certify(p[:600], right[:600], entity[:600], expected_error=np.full(600, 1e-4)).granted
 
 
+@pytest.mark.slow
 def test_control_a_threshold_that_takes_every_record_for_a_trial_breaks_it() -> None:
     assert broken_promises(samples=60, entities=900, shown=every_record_a_trial) > allowed(60)
 
 
+@pytest.mark.slow
 def test_it_keeps_it_where_entities_with_many_records_are_the_worse_ones() -> None:
     assert broken_promises(samples=60, entities=1_500, large_are_worse=True) <= allowed(60)
 
 
+@pytest.mark.slow
 def test_control_a_threshold_that_looks_at_one_record_an_entity_breaks_it_there() -> None:
     assert broken_promises(samples=60, entities=1_500, large_are_worse=True, shown=one_record_an_entity) > allowed(60)
