@@ -1,7 +1,7 @@
 """Exact binomial statements: the interval of a share, the test of a precision, and the labels that a test needs.
 
-One draw must be one independent trial. Records of one entity are not, so draw one record an entity first, or take
-`matching.evaluation`'s bootstrap over entities.
+One draw must be one independent trial. Records of one entity are not: count what they are worth
+(`matching.certificate`), or take `matching.evaluation`'s bootstrap over entities.
 """
 
 from __future__ import annotations
