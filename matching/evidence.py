@@ -6,7 +6,7 @@ pairs at once, and only those that are told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,7 +27,10 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """m pairs of which something is told. record, variant: int [m], numbers; features: float32 [m, features]."""
+    """m pairs of which something is told. record, variant: int [m], numbers; features: float32 [m, features].
+
+    kinds: the columns of the reference that tell its kinds apart (`matching.priors`).
+    """
 
     index: RetrievalIndex
     queries: Queries
@@ -35,6 +38,7 @@ class Pairs:
     record: NDArray[np.int32]
     variant: NDArray[np.int32]
     features: NDArray[np.float32]
+    kinds: Sequence[str] = ()
 
     @cached_property
     def alignment(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -117,8 +121,11 @@ def _lead(pairs: Pairs, rows: Rows, _: str) -> list[str]:
 
 
 def _uniqueness(pairs: Pairs, rows: Rows, _: str) -> list[str]:
-    values = pairs.values(rows, "namesakes", "rivals")
-    return [f"{n:.0f} namesakes, {r:.0f} other candidates with exactly these words" for n, r in values]
+    values = pairs.values(rows, "namesakes", "rivals", "coverers")
+    return [
+        f"{n:.0f} namesakes, {r:.0f} other candidates with exactly these words, {c:.0f} with these and more"
+        for n, r, c in values
+    ]
 
 
 def _name_length(pairs: Pairs, rows: Rows, _: str) -> list[str]:
@@ -134,6 +141,31 @@ def _origin(pairs: Pairs, rows: Rows, _: str) -> list[str]:
     return ["; ".join(text) for text in texts]
 
 
+def _standing(pairs: Pairs, rows: Rows, _: str) -> list[str]:
+    texts: list[list[str]] = [[] for _ in rows]
+    for kind in (k for k in pairs.kinds if k in pairs.index.master.columns):
+        for text, value in zip(texts, pairs.index.master[kind][_references(pairs, rows)], strict=True):
+            text.append(f"{kind}: {value or 'none'}")
+    return ["; ".join(text) for text in texts]
+
+
+def _fit(pairs: Pairs, rows: Rows, _: str) -> list[str]:
+    texts: list[list[str]] = [[] for _ in rows]
+    for attribute in (a for a in PRIOR_ATTRIBUTES if a in pairs.records.columns and a in pairs.index.master.columns):
+        ours = pairs.records[attribute][pairs.record[rows]]
+        theirs = pairs.index.master[attribute][_references(pairs, rows)]
+        for text, o, t in zip(texts, ours, theirs, strict=True):
+            if o:
+                text.append(f"{attribute}: {o} with {t or 'none'}")
+    return ["; ".join(text) for text in texts]
+
+
+def _references(pairs: Pairs, rows: Rows) -> NDArray[np.int32]:
+    """The number of each pair's reference."""
+    found: NDArray[np.int32] = pairs.index.arrays["variant_reference"][pairs.variant[rows]]
+    return found
+
+
 def _attributes(pairs: Pairs, rows: Rows, group: str) -> list[str]:
     texts: list[list[str]] = [[] for _ in rows]
     for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):
@@ -142,8 +174,7 @@ def _attributes(pairs: Pairs, rows: Rows, group: str) -> list[str]:
             at = np.flatnonzero(verdict)
             if len(at):
                 ours = pairs.records[attribute][pairs.record[rows[at]]]
-                reference = pairs.index.arrays["variant_reference"][pairs.variant[rows[at]]]
-                theirs = pairs.index.master[attribute][reference]
+                theirs = pairs.index.master[attribute][_references(pairs, rows[at])]
                 for i, v, o, t in zip(at.tolist(), verdict[at].tolist(), ours, theirs, strict=True):
                     texts[i].append(f"{attribute}: {o} {'=' if v > 0 else '/'} {t}")
     return ["; ".join(text) for text in texts]
@@ -157,5 +188,7 @@ WRITERS: dict[str, Callable[[Pairs, Rows, str], list[str]]] = {
     "uniqueness": _uniqueness,
     "name_length": _name_length,
     "origin": _origin,
+    "standing": _standing,
+    "fit": _fit,
     **dict.fromkeys((f.reason_group for f in ATTRIBUTE_FEATURES), _attributes),
 }

@@ -100,8 +100,9 @@ class Scorer:
         ranked = rank(owner, margins, records.height)
         decided = decide(ranked, queries, self.calibration, self.policy)
         reference = np.append(self.index.arrays["variant_reference"][variant], 0)  # the last for the pair -1
+        kinds = tuple(self.ranker.priors.kinds)
         told = (
-            self._explain(Pairs(self.index, queries, records, owner, variant, features), ranked, decided)
+            self._explain(Pairs(self.index, queries, records, owner, variant, features, kinds), ranked, decided)
             if reasons
             else [pl.Series([[]], dtype=pl.List(d)).new_from_index(0, records.height) for d in (REASON, DIFFERENCE)]
         )

@@ -18,9 +18,10 @@ from matching.scoring import Scorer
 from matching.training import FitConfig, fit
 from matching_assets.sample import sample_files
 
-# A target that two hundred labelled entities can show, so that the small bundle matches something.
+# Targets that two hundred labelled entities can show, so that the small bundle matches something.
 SMALL_CONFIG = FitConfig(
     target_precision=0.9,
+    most_false_accepts=0.2,
     folds=3,
     top_k=20,
     encoder=EncoderConfig(steps=10, dim=16),

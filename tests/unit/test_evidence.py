@@ -22,7 +22,7 @@ def pairs_of(records: list[dict[str, str | None]], references: list[dict[str, st
     queries = index.queries(frame["name"].to_list())
     each, similar = np.arange(len(records), dtype=np.int32), np.ones(len(records), np.float32)
     features = feature_matrix(index, queries, frame, each, each, similar, similar)
-    return Pairs(index, queries, frame, each, each, features)
+    return Pairs(index, queries, frame, each, each, features, ("status",))
 
 
 def told(record: dict[str, str | None], reference: dict[str, str]) -> dict[str, str]:
@@ -90,7 +90,7 @@ def test_numbers_are_told_as_numbers() -> None:
     assert found["meaning"] == "learned similarity 1.00"
     assert found["lead"] == "ahead by +1.00 in words, +1.00 in trigrams"
     assert found["name_length"] == "2 words against 2"
-    assert found["uniqueness"] == "0 namesakes, 0 other candidates with exactly these words"
+    assert found["uniqueness"] == "0 namesakes, 0 other candidates with exactly these words, 0 with these and more"
 
 
 def test_the_residual_has_no_evidence() -> None:
@@ -121,3 +121,14 @@ def test_the_writer_speaks_of_the_kinds_of_the_alignment() -> None:
 
 def test_only_groups_that_exist_have_evidence() -> None:
     assert set(WRITERS) <= set(GROUPS)
+
+
+def test_the_kind_of_the_reference_is_quoted() -> None:
+    assert told({"name": "Zenith"}, {"name": "Zenith", "status": "lister"})["standing"] == "status: lister"
+    assert told({"name": "Zenith"}, {"name": "Zenith"})["standing"] == ""
+
+
+def test_origins_that_are_compared_are_quoted_side_by_side() -> None:
+    found = told({"name": "Zenith", "exchange": "FRA"}, {"name": "Zenith", "exchange": "NYSE"})
+    assert found["fit"] == "exchange: FRA with NYSE"
+    assert told({"name": "Zenith", "exchange": None}, {"name": "Zenith", "exchange": "NYSE"})["fit"] == ""
