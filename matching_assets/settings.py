@@ -13,6 +13,7 @@ class Training(dg.ConfigurableResource):
 
     target_precision: float = Field(0.99, description="What automatic matches have to be right by.")
     confidence: float = Field(0.95, description="How sure the certificate is of it.")
+    most_false_accepts: float = Field(0.04, description="Of records without a match, the share that may be matched.")
     seed: int = Field(7, description="Decides every draw and every split. The same seed and data give the same bytes.")
     holdout_share: float = Field(0.2, description="Share of the entities that are only measured on.")
     encoder_steps: int = Field(240, description="Training batches of the encoder.")
@@ -23,6 +24,7 @@ class Training(dg.ConfigurableResource):
         return FitConfig(
             target_precision=self.target_precision,
             confidence=self.confidence,
+            most_false_accepts=self.most_false_accepts,
             seed=self.seed,
             holdout_share=self.holdout_share,
             encoder=EncoderConfig(steps=self.encoder_steps, seed=self.seed),

@@ -32,6 +32,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--target-precision", metavar="P", type=share, default=0.99, help="of automatic matches (default .99)"
     )
     parser.add_argument("--confidence", metavar="C", type=share, default=0.95, help="of the certificate (default .95)")
+    parser.add_argument(
+        "--most-false-accepts", metavar="P", type=share, default=0.04,
+        help="share of the records without a match that may be matched (default .04)",
+    )  # fmt: skip
     parser.add_argument("--seed", metavar="N", type=int, default=7, help="same seed and inputs, same bytes (default 7)")
 
 
@@ -67,6 +71,7 @@ def run(given: argparse.Namespace) -> int:
     config = FitConfig(
         target_precision=given.target_precision,
         confidence=given.confidence,
+        most_false_accepts=given.most_false_accepts,
         seed=given.seed,
         encoder=EncoderConfig(seed=given.seed),
         ranker=RankerConfig(seed=given.seed),
