@@ -8,7 +8,7 @@ BIN := .venv/bin
 # Where this is set, every process compiles torch, dagster and all the others anew: 15 s each.
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help setup demo dev test check lint bench lock
+.PHONY: help setup demo dev test check quick lint bench lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -25,7 +25,10 @@ dev: .venv/ready ## open the Dagster UI and daemon on this checkout
 test: .venv/ready ## run every test
 	$(BIN)/pytest
 
-check: lint ## lint, then the quick tests: before every commit
+check: .venv/ready ## style, types and the quick tests, side by side: before every commit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick
+
+quick: .venv/ready
 	$(BIN)/pytest tests/unit -m "not slow"
 
 lint: .venv/ready ## check style and types
