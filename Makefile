@@ -28,7 +28,7 @@ test: .venv/ready ## run every test
 check: .venv/ready ## style, types and the quick tests, side by side: before every commit
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick
 
-quick: .venv/ready
+quick: .venv/ready ## run the quick tests
 	$(BIN)/pytest tests/unit -m "not slow"
 
 lint: .venv/ready ## check style and types
