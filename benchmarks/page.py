@@ -152,7 +152,7 @@ def scale(found: Found, plots: Path) -> str:
                  "one record p50 / p99", "peak memory", "top-1"]  # fmt: skip
     images = [f"![Records a second by references]({plots.name}/throughput.svg)\n",
               f"![Latency by references]({plots.name}/latency.svg)\n"]  # fmt: skip
-    text = ["## Speed and memory at scale\n", SCALE, table(head, rows), table(peer_head, beside), *skipped, *images]
+    text = ["## Speed and memory at scale\n", SCALE, table(head, rows), table(peer_head, beside), *skipped, "", *images]
     return "\n".join(text)
 
 

@@ -36,10 +36,10 @@ def measure_scale(size: int, records: int, scratch: Path, data: Path, peers: tup
     folder = scratch / "scale" / str(size)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    case = make_case(size, records, source_names(data), SEED)
+    case = make_case(size, records + TAUGHT, source_names(data), SEED)  # the last are for a peer to learn from
     case.reference.write_parquet(folder / "reference.parquet")
-    case.records.write_parquet(folder / "records.parquet")
-    found = {OURS: measure_ours(models(scratch), folder, case.labels)}
+    case.records.head(records).write_parquet(folder / "records.parquet")
+    found = {OURS: measure_ours(models(scratch), folder, case.labels.head(records))}
     for name in peers:
         try:
             found[name] = measure_peer(name, case, folder / name, scratch)
@@ -102,11 +102,10 @@ def step(name: str, *paths: Path) -> tuple[dict[str, Any], Run]:
 
 
 def measure_peer(name: str, case: Case, folder: Path, scratch: Path) -> dict[str, Any]:
-    """A peer on the first of the records, taught by labelled ones that come after them."""
+    """A peer on the first of the records, taught by the last."""
     peer = next(one for one in ALL if one.name == name)
-    asked = case.records.head(PEER_RECORDS[name])
-    rest = case.records.join(asked.select("record_id"), on="record_id", how="anti", maintain_order="left")
-    taught = rest.head(TAUGHT).join(case.labels, on="record_id", maintain_order="left")
+    asked = case.records.head(min(PEER_RECORDS[name], case.records.height - TAUGHT))
+    taught = case.records.tail(TAUGHT).join(case.labels, on="record_id", maintain_order="left")
     frames = {"reference": case.reference, "records": asked, "taught": taught}
     if name == "emm":  # as on a task without countries: its features are the fewest
         frames = {key: frame.drop("country") for key, frame in frames.items()}
