@@ -21,6 +21,7 @@ _NUMBERS: Any = np.arange(10)
 PAR_VALUE, PAR_VALUE_PENCE, PAR_VALUE_CUT, LEADING_THE, HOLDING = _NUMBERS[:5]
 STATE, SHARE_CLASS, TRAILING_CLASS, INITIALS, INSTRUMENT = _NUMBERS[5:]
 START: Any = np.int64(0)
+FULL: Any = np.int64(-2)
 SPACE, NEWLINE, POINT = 32, 10, 46
 # What is stripped from the ends of texts.
 BLANK, COMMA, OPENED, CUT_OFF, BRACKETS, SLASHES, CLOSED = _NUMBERS[:7]
@@ -42,7 +43,9 @@ def situation(text: Any, size: int, at: int) -> int:
 
 @nb.njit(cache=True)
 def run(programs: Any, text: Any, size: int, pc: int, at: int, stack: Any, mark: Any) -> int:
-    """The end of the match that begins at `at`, or -1. `mark[0]` becomes the start of the pattern's group.
+    """The end of the match that begins at `at`, -1, or FULL where the stack is too small.
+
+    `mark[0]` becomes the start of the pattern's group.
 
     A row of the stack is (instruction, position, lowest position): what to try next when this way fails. A negative
     instruction ends what is only looked at: -1 if it is wanted, -2 - i if it is not, and then i goes on.
@@ -51,10 +54,8 @@ def run(programs: Any, text: Any, size: int, pc: int, at: int, stack: Any, mark:
     top = 0
     while True:
         operation, a, b = code[pc, 0], code[pc, 1], code[pc, 2]
-        if top + 1 >= len(stack):
-            larger = np.empty((2 * len(stack), 3), np.int32)
-            larger[:top] = stack[:top]
-            stack = larger
+        if top == len(stack):
+            return FULL  # type: ignore[return-value]
         goes_on = False
         if operation == ONE:
             goes_on = at < size and sets[a, text[at]]
@@ -124,6 +125,10 @@ def find(programs: Any, pattern: int, text: Any, size: int, at: int, stack: Any,
         pc = programs.choices[pattern, situation(text, size, begin)]
         if pc > 0:
             end = run(programs, text, size, pc, begin, stack, mark)
+            room = len(stack)
+            while end == FULL:
+                room *= 4
+                end = run(programs, text, size, pc, begin, np.empty((room, 3), np.int32), mark)
             if end >= 0:
                 return begin, end
     return -1, -1

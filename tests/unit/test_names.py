@@ -1,6 +1,7 @@
 """Names in their parts: each field by example, then what must hold of any text."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from matching.name_rules import canonical_token, legal_form_of
 from matching.name_tables import ABBREVIATIONS, HOMOGLYPHS, NUMBER_WORDS, ROMAN, STOP_TOKENS
-from matching.names import LONGEST_NAME, MAX_TOKENS, parse_name
+from matching.names import LONGEST_NAME, MAX_TOKENS, ParsedName, flag_bits, parse_name
 from matching.records import read_table
+from matching.vocabulary import NameTable
 from matching_assets.sample import sample_files
 
 COMPANY = st.lists(
@@ -223,3 +225,26 @@ def unaccounted(name: str) -> list[str]:
 def test_no_word_of_a_real_name_is_lost() -> None:
     names = [n for table in ("reference", "records") for n in read_table(sample_files()[table])["name"]]
     assert {name: lost for name in names if (lost := unaccounted(name))} == {}
+
+
+def test_names_are_read_as_they_always_were() -> None:
+    """`tests/golden/names.tsv` is what an implementation of the same rules with `re` and `rigour` gave."""
+    lines = (Path(__file__).parents[1] / "golden" / "names.tsv").read_text().splitlines()[1:]
+    known = {name: rest for name, *rest in (line.split("\t") for line in lines)}
+    assert {name: rest for name, rest in known.items() if rest != told(parse_name(name))} == {}
+
+
+def told(parsed: ParsedName) -> list[str]:
+    noise, flags = "|".join(parsed.line_noise), " ".join(parsed.flags)
+    return [parsed.core, parsed.legal_form, parsed.share_class, noise, flags]
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=60), LIKELY_TEXT), max_size=8))
+def test_a_name_among_others_is_read_as_it_is_alone(names: list[str | None]) -> None:
+    table = NameTable.of(names)
+    for i, name in enumerate(names):
+        parsed = parse_name(name)
+        form = table.forms[table.form[i]] if table.form[i] >= 0 else ""
+        share_class = chr(table.share_class[i]) if table.share_class[i] >= 0 else ""
+        read = (table.words_of(i), form, share_class, int(table.flags[i]))
+        assert read == (list(parsed.tokens), parsed.legal_form, parsed.share_class, flag_bits(parsed.flags))
