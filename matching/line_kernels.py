@@ -55,7 +55,7 @@ def run(programs: Any, text: Any, size: int, pc: int, at: int, stack: Any, mark:
     while True:
         operation, a, b = code[pc, 0], code[pc, 1], code[pc, 2]
         if top == len(stack):
-            return FULL  # type: ignore[return-value]
+            return FULL  # type: ignore[no-any-return]
         goes_on = False
         if operation == ONE:
             goes_on = at < size and sets[a, text[at]]
@@ -174,7 +174,10 @@ def replace(
     stack: Any,
     mark: Any,
 ) -> tuple[int, int]:
-    """Write a space in place of every match, and note what stood there if it is kept: (size, end of noise)."""
+    """Write a space in place of every match, and note what stood there if it is kept: (size, end of noise).
+
+    Initials become one word, in capitals, so that it can be told.
+    """
     begin, end = find(programs, pattern, text, size, START, stack, mark)
     if begin < 0:
         return size, noted
@@ -185,7 +188,14 @@ def replace(
             written += 1
         other[written] = SPACE
         written += 1
-        if keep:
+        if pattern == INITIALS:
+            for i in range(begin, end):
+                if text[i] != SPACE and text[i] != POINT:
+                    other[written] = text[i] - 32
+                    written += 1
+            other[written] = SPACE
+            written += 1
+        elif keep:
             noted = note(noise, noted, text, begin, end, SLASHES)
         rest = end
         begin, end = find(programs, pattern, text, size, end, stack, mark)
@@ -280,34 +290,6 @@ def cut_line(
 
 
 @nb.njit(cache=True)
-def join_initials(programs: Any, text: Any, size: int, other: Any, stack: Any, mark: Any) -> int:
-    """Make one word of initials, in place; it is in capitals, so that it can be told. Returns the size."""
-    begin, end = find(programs, INITIALS, text, size, START, stack, mark)
-    if begin < 0:
-        return size
-    written, rest = 0, 0
-    while begin >= 0:
-        for i in range(rest, begin):
-            other[written] = text[i]
-            written += 1
-        other[written] = SPACE
-        written += 1
-        for i in range(begin, end):
-            if text[i] != SPACE and text[i] != POINT:
-                other[written] = text[i] - 32
-                written += 1
-        other[written] = SPACE
-        written += 1
-        rest = end
-        begin, end = find(programs, INITIALS, text, size, end, stack, mark)
-    for i in range(rest, size):
-        other[written] = text[i]
-        written += 1
-    text[:written] = other[:written]
-    return written
-
-
-@nb.njit(cache=True)
 def has_words(text: Any, size: int) -> bool:
     """Whether there is a letter, a digit, or a sign that is read as a word."""
     for i in range(size):  # noqa: SIM110 - as above
@@ -347,7 +329,7 @@ def read_lines(
             widths[i], wholes[i] = width, whole
         size, letter, found, end = cut_line(programs, instruments, line, size, noise, other, stack, mark)
         if has_words(line, size):
-            size = join_initials(programs, line, size, other, stack, mark)
+            size, _ = replace(programs, INITIALS, line, size, other, noise, end, False, stack, mark)
         else:
             size, letter, end, plain[i] = squeeze(given, line, longest)[0], 0, 0, True
         sizes[i], share_class[i], kinds[i], noted[i] = size, letter, found, end
