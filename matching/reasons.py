@@ -116,23 +116,24 @@ def reasons_column(
         owner = np.append(owner, found)
         for column, value in zip(columns.values(), (code, "neutral", 0.0, ""), strict=True):
             column.extend([value] * len(found))
-    reasons = pl.DataFrame(columns, schema=dict(REASON)).to_struct("reasons")
-    return _by_record(reasons, owner, len(next(iter(findings.values()))))
+    return _by_record("reasons", columns, REASON, owner, len(next(iter(findings.values()))))
 
 
 def contrast_column(told: Told, record: NDArray[np.int64], features: NDArray[np.float32], records: int) -> pl.Series:
     """What sets the chosen candidate apart from the runner-up, List(DIFFERENCE) [records]; see `reasons_column`."""
-    differences = pl.DataFrame(
-        {"code": codes_of(told, features), "difference": told.contribution}, schema=dict(DIFFERENCE)
-    )
-    return _by_record(differences.to_struct("contrast"), record[told.row], records)
+    columns = {"code": codes_of(told, features), "difference": told.contribution}
+    return _by_record("contrast", columns, DIFFERENCE, record[told.row], records)
 
 
-def _by_record(values: pl.Series, owner: NDArray[np.int64], records: int) -> pl.Series:
-    """Values as one list for each record, in the order in which they come."""
+def _by_record(
+    name: str, columns: Mapping[str, Any], kind: pl.Struct, owner: NDArray[np.int64], records: int
+) -> pl.Series:
+    """Columns as one list of structs for each record, in the order in which they come."""
+    fields = [pl.Series(f.name, columns[f.name], dtype=f.dtype) for f in kind.fields]
+    values = pl.DataFrame(fields).to_struct(name)
     if records == 1:
         return values.implode()
     order = np.argsort(owner, kind="stable")
     stop = np.cumsum(np.bincount(owner, minlength=records))
     places = pl.int_ranges(pl.Series(np.r_[0, stop][:records]), pl.Series(stop), eager=True)
-    return pl.select(pl.lit(values[order].implode()).list.gather(places).alias(values.name)).to_series()
+    return pl.select(pl.lit(values[order].implode()).list.gather(places).alias(name)).to_series()

@@ -131,8 +131,9 @@ class Scorer:
 
     def _ids(self, reference: NDArray[np.int32], pair: NDArray[np.int64]) -> pl.Series:
         """The reference of each pair by its id, null for the pair -1."""
-        ids = self.index.master["reference_id"][reference[pair]]
-        return ids.zip_with(pl.Series(pair >= 0), pl.Series([None], dtype=pl.String))
+        ids = self.index.reference_ids[reference[pair]]
+        ids[pair < 0] = None
+        return pl.Series(ids.tolist(), dtype=pl.String)
 
     def _explain(self, pairs: Pairs, ranked: Ranked, decided: Decided) -> tuple[pl.Series, pl.Series]:
         """Reasons and contrast of each record, from exact contributions of the chosen pair and the runner-up."""

@@ -25,6 +25,7 @@ from matching.name_rules import PATTERNS, programs, rules
 from matching.name_tables import INSTRUMENTS
 from matching.names import MAX_TOKENS
 from matching.ranker import Ranker
+from matching.reasons import catalogue, reasons_column
 from matching.retrieval import grams
 from matching.retrieval.index import RetrievalIndex
 from matching.scoring import Scorer
@@ -279,6 +280,32 @@ def the_best_candidate_wins() -> Mutation:
 
 def a_tie_goes_to_the_first() -> Mutation:
     return patch("matching.decision.LEAST_LEAD", -1.0)
+
+
+def another_record_is_explained() -> Mutation:
+    """Each record gets the reasons of the next one whose first reason is of another group."""
+    right = reasons_column
+    groups = {s["code"]: g for g, sides in catalogue()["groups"].items() for s in sides.values() if isinstance(s, dict)}
+
+    def swapped(*given: Any) -> pl.Series:
+        column = right(*given)
+        first = [groups.get(reasons[0]["code"]) for reasons in column]
+        order = range(len(first))
+        return column[[next((j for j in (*order[i:], *order[:i]) if first[j] != first[i]), i) for i in order]]
+
+    return patch("matching.scoring.reasons_column", swapped)
+
+
+def each_ranker_explains_in_its_own_way() -> Mutation:
+    """What is contributed is told of other groups, as it happens by each ranker's bytes."""
+    right = Ranker.contributions
+
+    def shuffled(self: Ranker, *given: Any) -> Any:
+        found = right(self, *given)
+        turn = np.random.default_rng(list(self.model[-2000:])).permutation(found.shape[1] - 1)
+        return np.c_[found[:, turn], found[:, -1]]
+
+    return patch.object(Ranker, "contributions", shuffled)
 
 
 def names_are_told() -> Mutation:
