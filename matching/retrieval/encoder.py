@@ -101,17 +101,16 @@ def encoder_terms(table: NameTable, threads: int = 1) -> tuple[NDArray[np.int32]
     return terms, starts
 
 
-def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantise(vectors: NDArray[np.float32], threads: int = 1) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """int8 codes and the scale that turns them back: vectors ~ codes * scale.
 
     Codes are padded with zeros: int8 [n, LANES] (or [n, 0] of vectors without length), float32 [n].
     Raises ValueError for vectors longer than LANES.
     """
+    from matching.retrieval.encoder_kernels import int8_codes
     from matching.retrieval.search import LANES
 
     if vectors.shape[1] > LANES:
         raise ValueError(f"vectors of {vectors.shape[1]} numbers are longer than {LANES}")
-    largest = np.abs(vectors).max(axis=1, initial=0.0)
-    scale = (largest / 127).astype(np.float32)
-    codes = np.round(vectors / np.where(scale > 0, scale, 1)[:, None]).astype(np.int8)
-    return np.pad(codes, ((0, 0), (0, -codes.shape[1] % LANES))), scale
+    codes, scale = int8_codes(vectors, -(-vectors.shape[1] // LANES) * LANES, threads)
+    return codes, scale

@@ -46,3 +46,20 @@ def unit_vectors(terms: Any, starts: Any, table: Any, layer: Any, threads: int) 
         for i in range(worker * names // threads, (worker + 1) * names // threads):
             unit_vector(terms[starts[i] : starts[i + 1]], table, layer, mean, out[i])
     return out
+
+
+@nb.njit(cache=True, parallel=True)
+def int8_codes(vectors: Any, lanes: int, threads: int) -> tuple[Any, Any]:
+    """int8 [n, lanes], padded with zeros, and the scale float32 [n] that turns them back; 0 for a zero vector."""
+    names, dim = vectors.shape
+    codes, scale = np.zeros((names, lanes), np.int8), np.zeros(names, np.float32)
+    for worker in nb.prange(threads):
+        for i in range(worker * names // threads, (worker + 1) * names // threads):
+            largest = np.float32(0.0)
+            for d in range(dim):
+                largest = max(largest, abs(vectors[i, d]))
+            scale[i] = largest / np.float32(127)
+            if scale[i] > 0:
+                for d in range(dim):
+                    codes[i, d] = np.int8(np.rint(vectors[i, d] / scale[i]))
+    return codes, scale

@@ -83,7 +83,7 @@ class RetrievalIndex:
         weight = inverse_document_frequency(frequency, len(table))
         if embeddings is None:
             embeddings = encoder.embed_table(table, LOAD_THREADS) if encoder else np.zeros((len(names), 0), np.float32)
-        codes, scale = quantise(embeddings)
+        codes, scale = quantise(embeddings, LOAD_THREADS)
         arrays: dict[str, NDArray[Any]] = {
             "variant_reference": owner,
             "variant_norm": grams.norms(terms, starts, weight),

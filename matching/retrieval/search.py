@@ -7,7 +7,7 @@
    Where letters find fewer than are wanted, the nearest of all vectors join them.
 
 Every query is worked through by itself in a fixed order, and vectors are compared in whole numbers, so a record has the
-same candidates alone, in a batch, and on any number of threads. What a query costs does not grow with the reference,
+same candidates alone, in a batch, and on any number of threads. What a query costs hardly grows with the reference,
 but for its budget.
 """
 
@@ -21,6 +21,7 @@ import numpy as np
 LANES = 64  # the length of quantised vectors: a fixed one is compared ten times faster
 NEAR = 0.15  # what a vector's similarity adds to the lexical one; more lets vectors push out right candidates
 POOL = 4  # variants compared in full, for each candidate that is wanted
+BLOCK = 1 << 14  # variants whose sums are held at a time
 DIRECT = 64  # postings that are read of a direct term
 RESERVED = 10  # one in so many candidates may be one that only a direct term has found
 
@@ -113,33 +114,51 @@ def rare_first(terms: Any, posting_starts: Any, order: Any) -> int:
 
 
 @nb.njit(cache=True)
-def gather(
-    order: Any, direct: bool, budget: int, weight: Any, posting_starts: Any, postings: Any,
-    keys: Any, sums: Any, touched: Any, count: int,
-) -> int:  # fmt: skip
-    """Add up the squared weights of shared terms by variant, until `budget` postings are read.
-
-    Each direct term has a budget of its own. touched: places in the table `keys`, after `count` others; returns how
-    many there are.
-    """
-    left = budget
+def look_direct(order: Any, scored: int, posting_starts: Any, postings: Any, looked: Any) -> int:
+    """Write the variants that direct terms lead to; returns their number. A variant may come twice."""
+    count = 0
     for term in order:
-        if (term >= len(weight)) != direct:
-            continue
-        first = posting_starts[term]
-        last = min(posting_starts[term + 1], first + left)
-        left -= 0 if direct else last - first
-        worth = np.float32(0.0) if direct else weight[term] * weight[term]
-        for at in range(first, last):
-            place = place_of(postings[at], keys)
-            if keys[place] == -1:
-                keys[place] = postings[at]
-                sums[place] = worth
-                touched[count] = place
+        if term >= scored:
+            for at in range(posting_starts[term], min(posting_starts[term + 1], posting_starts[term] + DIRECT)):
+                looked[count] = postings[at]
                 count += 1
-            else:
-                sums[place] += worth
     return count
+
+
+@nb.njit(cache=True)
+def best_by_rare_terms(
+    order: Any, budget: int, weight: Any, posting_starts: Any, postings: Any, variant_norm: Any, pool: int,
+    at: Any, end: Any, worth: Any, sums: Any, touched: Any, values: Any, items: Any,
+) -> int:  # fmt: skip
+    """The `pool` variants that share the most with a query by what `budget` postings say; returns their number.
+
+    Variants are gone through in blocks whose sums stay in the processor's cache.
+    """
+    count, left = 0, budget
+    for term in order:
+        if term < len(weight) and left > 0:
+            at[count], worth[count] = posting_starts[term], weight[term] * weight[term]
+            end[count] = min(posting_starts[term + 1], at[count] + left)
+            left -= end[count] - at[count]
+            count += 1
+    size = 0
+    for block in range(0, len(variant_norm), BLOCK):
+        reached = 0
+        for t in range(count):
+            place, last, share = at[t], end[t], worth[t]
+            while place < last and postings[place] < block + BLOCK:
+                i = postings[place] - block
+                if sums[i] == 0.0:
+                    touched[reached] = i
+                    reached += 1
+                sums[i] += share
+                place += 1
+            at[t] = place
+        for t in range(reached):
+            i = touched[t]
+            size = keep_best(sums[i] / variant_norm[block + i], block + i, values, items, size, pool)
+            sums[i] = 0.0
+    return size
 
 
 @nb.njit(cache=True)
@@ -158,7 +177,7 @@ def compare(
     own: Any, query: Any, query_scale: float, looked: Any, weight: Any, variant_terms: Any, variant_term_starts: Any,
     variant_norm: Any, codes: Any, scale: Any, asked: Any, asked_at: Any, keys: Any, lexical: Any, near: Any,
 ) -> None:  # fmt: skip
-    """Lexical cosine and similarity of vectors of a query (terms `own`) with the variants `looked`, all in `keys`."""
+    """Lexical cosine and similarity of vectors of a query (terms `own`) with the variants `looked`, put into `keys`."""
     square = np.float32(0.0)
     for i in range(len(own)):
         if own[i] < len(weight):
@@ -173,6 +192,7 @@ def compare(
             if term < len(weight) and asked[place_of(term, asked)] == term:
                 total += weight[term] * weight[term]
         place = place_of(v, keys)
+        keys[place] = v
         lexical[place] = total / (norm * variant_norm[v])
         near[place] = 0.0
         if len(query) > 0:
@@ -183,20 +203,23 @@ def compare(
 
 @nb.njit(cache=True)
 def best_variants(
-    looked: Any, variant_reference: Any, keys: Any, lexical: Any, near: Any, owners: Any, owner_at: Any, best: Any
-) -> int:
-    """Leave the best variant of each reference in `looked`, in the order of first appearance; returns their number.
+    looked: Any, direct: int, variant_reference: Any, keys: Any, lexical: Any, near: Any,
+    owners: Any, owner_at: Any, best: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Leave the best variant of each reference in `looked`, in the order of first appearance.
 
-    The order of appearance keeps those of direct terms in front.
+    Returns how many of them come from the first `direct`, and how many there are.
     """
-    distinct = 0
-    for v in looked:
+    straight, distinct = 0, 0
+    for i in range(len(looked)):
+        v = looked[i]
         place = place_of(variant_reference[v], owners)
         if owners[place] == -1:
             owners[place] = variant_reference[v]
             best[place] = v
             owner_at[distinct] = place
             distinct += 1
+            straight = distinct if i < direct else straight
         else:
             mine, theirs = place_of(v, keys), place_of(best[place], keys)
             lead = lexical[mine] + NEAR * near[mine] - (lexical[theirs] + NEAR * near[theirs])
@@ -205,7 +228,7 @@ def best_variants(
     for i in range(distinct):
         looked[i] = best[owner_at[i]]
         owners[owner_at[i]] = -1
-    return distinct
+    return straight, distinct
 
 
 @nb.njit(cache=True)
@@ -263,50 +286,45 @@ def search(
     lexical = np.zeros((queries, top_k), np.float32)
     embedded = np.zeros((queries, top_k), np.float32)
     pool = POOL * top_k
-    most = 3 * DIRECT + min(budget, variants) + top_k  # variants that one query can touch
     room = 3 * DIRECT + pool + top_k  # variants that are compared in full
     for worker in nb.prange(threads):
-        keys = np.full(table_size(most), -1, np.int32)
-        sums, near = np.empty(len(keys), np.float32), np.empty(len(keys), np.float32)
-        touched, looked, kept = np.empty(most, np.int64), np.empty(room, np.int32), np.empty(top_k, np.int32)
+        sums, touched = np.zeros(min(BLOCK, variants), np.float32), np.empty(min(BLOCK, variants), np.int32)
+        keys = np.full(table_size(room), -1, np.int32)
+        cosine, near = np.empty(len(keys), np.float32), np.empty(len(keys), np.float32)
+        looked, kept = np.empty(room, np.int32), np.empty(top_k, np.int32)
         order, asked, asked_at = np.empty(512, np.int32), np.full(1024, -1, np.int32), np.empty(512, np.int64)
+        at, end, worth = np.empty(512, np.int64), np.empty(512, np.int64), np.empty(512, np.float32)
         owners, owner_at = np.full(table_size(room), -1, np.int32), np.empty(room, np.int64)
         best = np.empty(len(owners), np.int32)
         values, items = np.empty(pool + top_k, np.float32), np.empty(pool + top_k, np.int32)
         for q in range(worker, queries, threads):
             own = terms[term_starts[q] : term_starts[q + 1]]
             wanted = order[: rare_first(own, posting_starts, order)]
-            direct = gather(wanted, True, DIRECT, weight, posting_starts, postings, keys, sums, touched, 0)
-            count = gather(wanted, False, budget, weight, posting_starts, postings, keys, sums, touched, direct)
-            for t in range(direct):
-                looked[t] = keys[touched[t]]
-            size = 0
-            for t in range(direct, count):
-                v = keys[touched[t]]
-                size = keep_best(sums[touched[t]] / variant_norm[v], v, values, items, size, pool)
+            direct = look_direct(wanted, len(weight), posting_starts, postings, looked)
+            size = best_by_rare_terms(
+                wanted, budget, weight, posting_starts, postings, variant_norm, pool,
+                at, end, worth, sums, touched, values, items,
+            )  # fmt: skip
             looked[direct : direct + size] = items[:size]
             there = direct + size
             if there < top_k and query_codes.shape[1] > 0 and query_scale[q] > 0:
                 size = nearest(query_codes[q], codes, scale, (top_k + 1) // 2, values, items)
-                for i in range(size):
-                    place = place_of(items[i], keys)
-                    if keys[place] == -1:
-                        keys[place], touched[count], looked[there] = items[i], place, items[i]
-                        count += 1
-                        there += 1
+                looked[there : there + size] = items[:size]
+                there += size
             compare(
                 own, query_codes[q], query_scale[q], looked[:there], weight, variant_terms, variant_term_starts,
-                variant_norm, codes, scale, asked, asked_at, keys, sums, near,
+                variant_norm, codes, scale, asked, asked_at, keys, cosine, near,
             )  # fmt: skip
-            there = best_variants(looked[:there], variant_reference, keys, sums, near, owners, owner_at, best)
-            size = cut(looked[:there], min(direct, there), keys, sums, near, top_k, kept, values, items)
+            straight, there = best_variants(
+                looked[:there], direct, variant_reference, keys, cosine, near, owners, owner_at, best
+            )
+            size = cut(looked[:there], straight, keys, cosine, near, top_k, kept, values, items)
             for place in range(size - 1, -1, -1):  # empty the heap from the worst upwards
-                at = place_of(items[0], keys)
+                i = place_of(items[0], keys)
                 found[q, place], score[q, place] = items[0], values[0]
-                lexical[q, place], embedded[q, place] = sums[at], near[at]
+                lexical[q, place], embedded[q, place] = cosine[i], near[i]
                 last_value, last_item = values[place], items[place]
                 values[0], items[0] = last_value, last_item
                 sift_down(values, items, place)
-            for t in range(count):
-                keys[touched[t]] = -1
+            keys[:] = -1
     return found, score, lexical, embedded
