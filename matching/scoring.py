@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,7 @@ from matching.retrieval.index import Found, Queries, RetrievalIndex
 
 # The least share of ids, of those in either reference, that a new one must have in common for the certificate to hold.
 SAME_REFERENCE = 0.8
+FEW_RECORDS = 16
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Scorer:
 
         A record without a readable name goes to review, never to match. Without `reasons` no reason is told.
         """
+        with threads_for(records.height):
+            return self._score(records, top_k, reasons)
+
+    def _score(self, records: pl.DataFrame, top_k: int, reasons: bool) -> Scored:
         queries = self.index.queries(records["name"].to_list())
         found = self.index.search(queries, top_k)
         owner, variant, lexical, embedding = flatten(found)
@@ -212,6 +218,22 @@ class Scorer:
             }
             write_json(draft / MANIFEST, content)
         return out
+
+
+@contextmanager
+def threads_for(records: int) -> Iterator[None]:
+    """Let compiled code run on one thread for a few records: to wake another would take ten times as long as they do.
+
+    Numba keeps the number by thread, so requests that are answered beside one another do not disturb each other.
+    """
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1 if records <= FEW_RECORDS else before)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def on_reference(policy: Policy, earned_on: Iterable[str], reference: Iterable[str]) -> Policy:
