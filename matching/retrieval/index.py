@@ -29,7 +29,7 @@ ARRAYS = (
 )  # fmt: skip
 MISSING, UNSEEN = -1, -2
 LOAD_THREADS = 2
-LEAST_BUDGET, BUDGET_SHARE = 4096, 64
+LEAST_BUDGET, BUDGET_SHARE = 4096, 256
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ class RetrievalIndex:
         }
         values: dict[str, list[str]] = {}
         for attribute in (a for a in ATTRIBUTES if a in master.columns):
-            compared = [comparable(attribute, v) for v in master[attribute]]
-            values[attribute] = sorted({v for v in compared if v is not None})
-            number = {v: i for i, v in enumerate(values[attribute])}
+            compared = {v: comparable(attribute, v) for v in master[attribute].unique().to_list()}
+            values[attribute] = sorted({v for v in compared.values() if v is not None})
+            number = {None: MISSING} | {v: i for i, v in enumerate(values[attribute])}
             arrays[f"attribute_{attribute}"] = np.array(
-                [MISSING if v is None else number[v] for v in compared], np.int32
+                [number[compared[v]] for v in master[attribute].to_list()], np.int32
             )
         return cls(master, arrays, values, table.forms, encoder)
 
