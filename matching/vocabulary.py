@@ -103,6 +103,14 @@ class NameTable:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def rows(self, first: int, last: int) -> NameTable:
+        """Names first..last - 1, with the same vocabulary and legal forms."""
+        starts = self.starts[first : last + 1]
+        return NameTable(
+            self.vocabulary, self.tokens[starts[0] : starts[-1]], starts - starts[0], self.form[first:last], self.forms,
+            self.share_class[first:last], self.flags[first:last],
+        )  # fmt: skip
+
     def words_of(self, name: int) -> list[str]:
         """The tokens of one name as text."""
         v = self.vocabulary

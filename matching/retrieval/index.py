@@ -29,6 +29,7 @@ ARRAYS = (
 )  # fmt: skip
 MISSING, UNSEEN = -1, -2
 LOAD_THREADS = 2
+PART = 1 << 16  # names
 LEAST_BUDGET, BUDGET_SHARE = 4096, 256
 
 
@@ -81,9 +82,10 @@ class RetrievalIndex:
         posting_starts, postings = grams.invert(terms, starts, grams.GRAMS + (2 << bits))
         frequency = np.diff(posting_starts[: grams.GRAMS + (1 << bits) + 1])  # of the scored terms
         weight = inverse_document_frequency(frequency, len(table))
-        if embeddings is None:
-            embeddings = encoder.embed_table(table, LOAD_THREADS) if encoder else np.zeros((len(names), 0), np.float32)
-        codes, scale = quantise(embeddings, LOAD_THREADS)
+        if embeddings is None and encoder is not None:
+            codes, scale = vector_codes(encoder, table)
+        else:
+            codes, scale = quantise(np.zeros((len(table), 0), np.float32) if embeddings is None else embeddings)
         arrays: dict[str, NDArray[Any]] = {
             "variant_reference": owner,
             "variant_norm": grams.norms(terms, starts, weight),
@@ -205,6 +207,15 @@ def variant_names(master: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int32]]:
 def posting_budget(variants: int) -> int:
     """How many postings are read for one record: more would cost time and find no more."""
     return LEAST_BUDGET + variants // BUDGET_SHARE
+
+
+def vector_codes(encoder: Encoder, names: NameTable) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Vectors of names as `quantise` gives them, PART names at a time: all of them would take four times the room."""
+    parts = [
+        quantise(encoder.embed_table(names.rows(first, first + PART), LOAD_THREADS), LOAD_THREADS)
+        for first in range(0, max(len(names), 1), PART)
+    ]
+    return np.concatenate([codes for codes, _ in parts]), np.concatenate([scale for _, scale in parts])
 
 
 def namesakes(names: NameTable, owner: NDArray[np.int32]) -> NDArray[np.int32]:
