@@ -4,8 +4,8 @@ The ranker is fitted once a task, out of fold, so every margin is by a model tha
 anew each time is what the certificate depends on: which labelled entities calibrate and certify it.
 
 1. `claim`. The labelled entities stand for the world; each draw takes as many of them with replacement, certifies on
-   them, and asks what the precision is in that world: over all its records, and of one record an entity. This is what
-   the certificate promises (95 times of 100), and here the truth is known.
+   them, and asks what the precision is in that world, where the truth is known. Over all its records is what the
+   certificate promises (95 times of 100); of one record an entity is told beside it.
 2. `split`. Half of the entities certify, the other half is matched, and its precision is counted. The other half is a
    sample too: where the true precision is just above the target, its luck alone puts nearly half of the counts below.
    So this is lower than the promise, the more so the smaller the half, and it is told beside the claim, not instead.

@@ -30,8 +30,8 @@ cached. Index is the retrieval index alone, master the reading of all names befo
 Peers answer fewer records of the same set. *top-1* only shows that all look for the same thing.
 """
 CERTIFICATE = """{draws} draws of entities a task, on margins of rankers that had not seen the entity
-(`benchmarks/certificate.py`). *Claim*: certified on entities drawn from a world whose precision is known; this is what
-the certificate promises, and 95 % is the promise. *Split*: certified on half of the entities, counted on the other
+(`benchmarks/certificate.py`). *Claim*: certified on entities drawn from a world whose precision is known; it must hold
+over records in 95 % of the draws, which is the certificate's promise. One record an entity is told beside it. *Split*: certified on half of the entities, counted on the other
 half; its count is of a sample as well, so it is below the target more often than the truth is.
 """
 
