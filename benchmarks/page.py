@@ -31,7 +31,8 @@ Peers answer fewer records of the same set. *top-1* only shows that all look for
 """
 CERTIFICATE = """{draws} draws of entities a task, on margins of rankers that had not seen the entity
 (`benchmarks/certificate.py`). *Claim*: certified on entities drawn from a world whose precision is known; it must hold
-over records in 95 % of the draws, which is the certificate's promise. One record an entity is told beside it. *Split*: certified on half of the entities, counted on the other
+over records in 95 % of the draws, which is the certificate's promise. One record an entity is told beside it.
+*Split*: certified on half of the entities, counted on the other
 half; its count is of a sample as well, so it is below the target more often than the truth is.
 """
 
