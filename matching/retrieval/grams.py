@@ -3,7 +3,7 @@
 Scored terms, whose weights make the lexical cosine:
 - trigrams over space, a-z and 0-9, one of 37^3 codes. A name is read as ` word word `, so that beginnings and ends of
   words are terms too;
-- words, and neighbouring words written as one (`Capital One` has `capitalone`), by hash. Words of the same hash are
+- words, and neighbouring words written as one (`Sun Trust` has `suntrust`), by hash. Words of the same hash are
   taken for the same; there are twice as many hashes as names.
 Direct terms, which only say where to look, by another hash:
 - the whole name without spaces: an equal name is looked at first;

@@ -1,5 +1,6 @@
 """The fused search against brute force, and that a record finds the same in whatever company it is asked."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,20 @@ from matching.retrieval.grams import HASH_START, hashed, slot, table_bits
 from matching.retrieval.index import Found, RetrievalIndex, variant_names
 from matching.retrieval.search import NEAR
 
+BEGINNINGS = ("Ibex", "Ibis", "Pacific", "Capital", "Capitol", "Sun", "Sunday", "Gas")
+ENDINGS = (
+    "Trust",
+    "Mining",
+    "Electrical",
+    "Machine Tools",
+    "Onex",
+    "Oil",
+    "Finance",
+    "Power",
+    "Foods",
+    "Media",
+    "Steel",
+)
 ODD_NAMES = ["", "\U0001f600", "of the", "x" * 300, "Qxqxqx", "Abbott " * 30]
 
 
@@ -168,6 +183,30 @@ def test_an_alias_that_is_the_name_of_another_finds_both() -> None:
     index = small_index({"a": "Zenith Inc", "b": "Northolt AG"}, [("b", "Zenith Corp")])
     assert found_ids(index, "Zenith") == ["a", "b"]
     assert index.arrays["variant_namesakes"].tolist() == [1, 0, 1]
+
+
+def crowded(titles: dict[str, str]) -> RetrievalIndex:
+    """An index where everything else begins as the names of the tests do."""
+    return small_index(titles | {f"x{i:03}": f"{b} {w}" for i, (b, w) in enumerate(product(BEGINNINGS, ENDINGS))})
+
+
+@pytest.mark.parametrize(
+    ("record", "title"),
+    [
+        ("IBM", "International Business Machines Corp"),
+        ("Ibm Corporation Common Stock", "International Business Machines Corp"),
+        ("Pacific Gas & Electric Co.", "PG&E Corp"),
+        ("SunTrust", "Sun Trust Financial"),
+        ("Sun Trust Financial", "SunTrust"),
+    ],
+)
+def test_initials_and_joined_words_find_the_name_they_stand_for(record: str, title: str) -> None:
+    assert "right" in found_ids(crowded({"right": title}), record)
+
+
+def test_an_equal_name_is_found_though_hardly_a_posting_may_be_read(monkeypatch) -> None:
+    monkeypatch.setattr("matching.retrieval.index.posting_budget", lambda variants: 1)
+    assert found_ids(crowded({"right": "Pacific Trust Mining"}), "PACIFIC TRUST MINING INC")[0] == "right"
 
 
 @pytest.mark.parametrize("name", ["", None, "\U0001f600"])
