@@ -131,15 +131,10 @@ def pair_features(index: RetrievalIndex, records: pl.DataFrame, candidates: pl.D
     position = {r: i for i, r in enumerate(records["record_id"])}
     owner = np.array([position[r] for r in candidates["record_id"]], np.int32)
     queries = index.queries(records["name"].to_list())
-    matrix = feature_matrix(
-        index,
-        queries,
-        records,
-        owner,
-        candidates["variant"].to_numpy(),
-        candidates["lexical"].to_numpy(),
-        candidates["embedding"].to_numpy(),
-    )
+    order = np.argsort(owner, kind="stable")  # candidates of a table may come in any order of records
+    variant, lexical, embedding = (candidates[c].to_numpy()[order] for c in ("variant", "lexical", "embedding"))
+    matrix = np.empty((len(owner), len(FEATURES)), np.float32)
+    matrix[order] = feature_matrix(index, queries, records, owner[order], variant, lexical, embedding)
     return candidates.select("record_id", "reference_id", "rank", "score").hstack(
         pl.DataFrame(matrix, schema=list(FEATURE_NAMES))
     )
@@ -199,7 +194,7 @@ def feature_matrix(
         out[:, _COLUMN[name]] = lead(owner, value)
     equal = np.bincount(owner, weights=out[:, 0], minlength=len(table))
     out[:, _COLUMN["rivals"]] = np.minimum(equal[owner] - out[:, 0], 9)
-    out[:, _COLUMN["coverers"]] = np.minimum(as_good(owner, out[:, _COLUMN["record_cover"]]), 9)
+    out[:, _COLUMN["coverers"]] = np.minimum(as_good(owner, np.ascontiguousarray(out[:, _COLUMN["record_cover"]])), 9)
     if priors is not None:
         first = _COLUMN[PRIOR_FEATURES[0].name]
         out[:, first : first + len(PRIOR_FEATURES)] = priors.columns(origins_of(records), owner, reference)
@@ -209,30 +204,32 @@ def feature_matrix(
 def lead(owner: NDArray[np.int32], value: NDArray[Any]) -> NDArray[np.float32]:
     """How far each value is above the best other one of its owner (negative: below). float32 [n].
 
-    A value that is alone leads by itself, as if the next were 0.
+    owner: ascending. A value that is alone leads by itself, as if the next were 0.
     """
-    if not len(owner):
-        return np.zeros(0, np.float32)
-    order = np.lexsort((-value, owner))
-    first = np.r_[True, owner[order][1:] != owner[order][:-1]]
-    start = np.flatnonzero(first)
-    size = np.diff(np.r_[start, len(owner)])
-    group = np.repeat(np.arange(len(start)), size)
-    best = value[order[start]]
-    second = np.where(size > 1, value[order[np.minimum(start + 1, len(owner) - 1)]], 0)
-    leads = np.empty(len(owner), np.float32)
-    leads[order] = value[order] - np.where(first, second[group], best[group])
-    return leads
+    from matching.context_kernels import leads
+
+    out = np.empty(len(owner), np.float32)
+    leads(_group_starts(owner), value, out)
+    return out
 
 
-def as_good(owner: NDArray[np.int32], value: NDArray[np.float32], margin: float = 0.02) -> NDArray[np.int64]:
-    """How many others of its owner are as good as each value (in 0..1), or less than `margin` below. int64 [n].
+def as_good(owner: NDArray[np.int32], value: NDArray[Any], margin: float = 0.02) -> NDArray[np.float32]:
+    """How many others of its owner are as good as each value, or less than `margin` below. float32 [n].
 
     owner: ascending.
     """
-    ordered = np.sort(owner * 4.0 - value)
-    first = np.searchsorted(ordered, owner * 4.0 - 2.0)
-    return np.asarray(np.searchsorted(ordered, owner * 4.0 - value + margin, side="right") - first - 1, np.int64)
+    from matching import context_kernels
+
+    out = np.empty(len(owner), np.float32)
+    context_kernels.as_good(_group_starts(owner), value, margin, out)
+    return out
+
+
+def _group_starts(owner: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Where each run of equal owners begins, and the end of the last. int64 [runs + 1]."""
+    if not len(owner):
+        return np.zeros(1, np.int64)
+    return np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1, [len(owner)]]).astype(np.int64)
 
 
 def _attribute_codes(index: RetrievalIndex, attribute: str, values: pl.Series) -> NDArray[np.int32]:

@@ -156,9 +156,15 @@ class PriorTables:
 
 def origins_of(records: pl.DataFrame) -> pl.DataFrame:
     """PRIOR_ATTRIBUTES of records in comparable form, null where a record or the whole frame has none."""
-    return records.select(
-        _compared(records[a], a) if a in records.columns else pl.Series(a, [None] * records.height, dtype=pl.String)
-        for a in PRIOR_ATTRIBUTES
+    empty = [None] * records.height
+    return pl.DataFrame(
+        {
+            a: [comparable(a, v) for v in records[a].cast(pl.String)]
+            if a in records.columns
+            else [None] * records.height
+            for a in PRIOR_ATTRIBUTES
+        },
+        schema=dict.fromkeys(PRIOR_ATTRIBUTES, pl.String),
     )
 
 
