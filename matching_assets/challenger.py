@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from matching.baseline import tfidf_baseline
-from matching.bundle import Manifest, Parts, write_bundle
+from matching.bundle import BundleError, Manifest, Parts, write_bundle
 from matching.calibration import Calibration
 from matching.drift import calibrate
 from matching.evaluation import evaluate, slice_columns
@@ -95,16 +95,28 @@ def measure(
         "baseline": tfidf_baseline(challenger.index.master, held_out, asked),
         "drift_bounds": calibrate(scored.telemetry, DRIFT_WINDOW, config.seed),
         "champion": None,
+        "champion_unreadable": None,
         "golden_changed": [],
         "golden_wrong": [],
     }
     golden = _choose_golden(challenger, records, labels, config)
-    if champion is not None:
-        before = Scorer.load(champion).score(held_out, config.top_k, reasons=False)
-        facts["champion"] = evaluate(before.decisions, asked, before.candidates)
+    before, facts["champion_unreadable"] = _load(champion)
+    if champion is not None and before is not None:
+        then = before.score(held_out, config.top_k, reasons=False)
+        facts["champion"] = evaluate(then.decisions, asked, then.candidates)
         golden = pl.read_parquet(champion / "golden.parquet")
         facts |= _ask_golden(challenger, golden, labels)
     return Measured(facts, {"decisions": scored.decisions, "telemetry": scored.telemetry, "golden": golden})
+
+
+def _load(champion: Path | None) -> tuple[Scorer | None, str | None]:
+    """The champion, or why this code cannot read it: an earlier version may have written it in another format."""
+    if champion is None:
+        return None, None
+    try:
+        return Scorer.load(champion), None
+    except BundleError as problem:
+        return None, str(problem)
 
 
 def pack(sources: Sources, evaluation: Path, facts: dict[str, Any], folder: Path) -> Manifest:

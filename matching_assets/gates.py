@@ -53,7 +53,7 @@ def judge_version(
         ),
         _above("baseline", metrics["recall@1"], measured["baseline"]["top1"], "top-1 of character TF-IDF"),
         _golden(measured["golden_wrong"], measured["golden_changed"]),
-        _champion(metrics, champion),
+        _champion(metrics, champion, measured["champion_unreadable"]),
     ]
 
 
@@ -75,7 +75,9 @@ def _precision(metrics: Mapping[str, Any], target: float) -> Gate:
     return Gate("precision", low, limit, low >= limit, _compared(what, "a lower end of at least", limit))
 
 
-def _champion(metrics: Mapping[str, Any], champion: Mapping[str, Any] | None) -> Gate:
+def _champion(metrics: Mapping[str, Any], champion: Mapping[str, Any] | None, unreadable: str | None) -> Gate:
+    if unreadable is not None:
+        return Gate("champion", None, None, True, f"The champion cannot be compared: {unreadable}.")
     if champion is None:
         return Gate("champion", None, None, True, "There is no champion to be compared with.")
     behind = {name: champion[name] - metrics[name] for name in ("recall@1", "coverage")}

@@ -29,6 +29,7 @@ def measured(**changed: Any) -> dict[str, Any]:
         "metrics": {**METRICS, **changed},
         "baseline": {"top1": 0.9},
         "champion": None,
+        "champion_unreadable": None,
         "golden_wrong": [],
         "golden_changed": [],
     }
@@ -97,3 +98,10 @@ def test_a_version_may_not_be_worse_than_the_champion_by_more_than_noise(champio
 def test_the_sentence_has_the_value_that_was_seen():
     (gate,) = [gate for gate in judge_version(measured(ece=0.0123), CERTIFICATE) if gate.gate == "calibration"]
     assert "0.0123" in gate.sentence
+
+
+def test_a_champion_that_this_code_cannot_read_is_said_and_holds_nothing_up():
+    facts = {**measured(), "champion_unreadable": "manifest.json has format 1, this code reads format 2"}
+    (gate,) = (gate for gate in judge_version(facts, CERTIFICATE) if gate.gate == "champion")
+    assert gate.passed
+    assert "has format 1" in gate.sentence

@@ -9,7 +9,7 @@ from matching.policy import Policy, may_be_matched, review_floor
 
 
 def certificate(granted: bool, threshold: float | None) -> Certificate:
-    return Certificate(granted, threshold, 0.99, 0.95, 1_000, 1_000, 400, 0, 400.0, 0.02, 0, 0, None, "a sentence")
+    return Certificate(granted, threshold, 0.99, 0.95, 1_000, 1_000, 400, 0, 400.0, 0.02, 0.05, 0, 0, None, "a sentence")
 
 
 def granted(threshold: float) -> Certificate:
