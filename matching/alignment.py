@@ -21,28 +21,38 @@ LEAST_SPELLING = 0.7
 
 
 @nb.njit(cache=True)
-def edit_similarity(left: Any, right: Any, row: Any) -> float:
+def edit_similarity(left: Any, right: Any, masks: Any) -> float:
     """1 - optimal string alignment distance / longer length, of two uint8 texts.
 
-    row: int32 scratch [3, MAX_LENGTH + 1]. Letters after MAX_LENGTH are not read.
+    A column of the table of distances at a time, a bit for each letter of `left` (Hyyrö, "A bit-vector algorithm for
+    computing Levenshtein and Damerau edit distances", Nordic Journal of Computing 2003). Letters after MAX_LENGTH are
+    not read. masks: uint64 scratch [256], all 0 and left so.
     """
     n, m = min(len(left), MAX_LENGTH), min(len(right), MAX_LENGTH)
     if n == 0 or m == 0:
         return 0.0
-    for j in range(m + 1):
-        row[1, j] = j
-    for i in range(1, n + 1):
-        row[2, 0] = i
-        for j in range(1, m + 1):
-            cost = 0 if left[i - 1] == right[j - 1] else 1
-            best = min(row[1, j] + 1, row[2, j - 1] + 1, row[1, j - 1] + cost)
-            if i > 1 and j > 1 and left[i - 1] == right[j - 2] and left[i - 2] == right[j - 1]:
-                best = min(best, row[0, j - 2] + 1)
-            row[2, j] = best
-        for j in range(m + 1):
-            row[0, j] = row[1, j]
-            row[1, j] = row[2, j]
-    return float(1.0 - row[1, m] / max(n, m))
+    one = np.uint64(1)
+    for i in range(n):
+        masks[left[i]] |= one << np.uint64(i)
+    last = one << np.uint64(n - 1)
+    higher, lower = ~np.uint64(0), np.uint64(0)  # where a distance is above or below its left neighbour's
+    diagonal, before = np.uint64(0), np.uint64(0)
+    distance = n
+    for j in range(m):
+        equal = masks[right[j]]
+        swapped = ((~diagonal & equal) << one) & before
+        diagonal = (((equal & higher) + higher) ^ higher) | equal | lower | swapped
+        up, down = lower | ~(diagonal | higher), diagonal & higher
+        if up & last:
+            distance += 1
+        if down & last:
+            distance -= 1
+        up, down = (up << one) | one, down << one
+        higher, lower = down | ~(diagonal | up), up & diagonal
+        before = equal
+    for i in range(n):
+        masks[left[i]] = np.uint64(0)
+    return float(1.0 - distance / max(n, m))
 
 
 @nb.njit(cache=True)
@@ -97,7 +107,7 @@ def abbreviates(short: Any, long: Any) -> float:
 
 
 @nb.njit(cache=True)
-def word_similarity(left: Any, right: Any, row: Any) -> tuple[float, int]:
+def word_similarity(left: Any, right: Any, masks: Any) -> tuple[float, int]:
     """(similarity 0..1, kind) of two different words. A near number is another number, within a word too."""
     if not same_digits(left, right):
         return 0.0, NONE
@@ -106,7 +116,7 @@ def word_similarity(left: Any, right: Any, row: Any) -> tuple[float, int]:
     if abbreviation > 0:
         return abbreviation, ABBREVIATION
     if len(short) >= 4 and (len(long) - len(short)) * 4 <= len(long):
-        spelling = edit_similarity(left, right, row)
+        spelling = edit_similarity(left, right, masks)
         if spelling >= LEAST_SPELLING:
             return spelling * spelling, SPELLING
     return 0.0, NONE
@@ -116,7 +126,7 @@ def word_similarity(left: Any, right: Any, row: Any) -> tuple[float, int]:
 def align(
     left: Any, left_chars: Any, left_starts: Any, known: Any, right: Any, right_chars: Any, right_starts: Any,
     left_match: Any, left_kind: Any, left_similarity: Any, right_match: Any, right_kind: Any, right_similarity: Any,
-    row: Any, grid: Any,
+    masks: Any, grid: Any,
 ) -> None:  # fmt: skip
     """Align the words of a record (left) with those of a reference (right).
 
@@ -140,7 +150,7 @@ def align(
             if left_match[i] < 0 and right_match[j] < 0:
                 a = left_chars[left_starts[left[i]] : left_starts[left[i] + 1]]
                 b = right_chars[right_starts[right[j]] : right_starts[right[j] + 1]]
-                similarity, kind = word_similarity(a, b, row)
+                similarity, kind = word_similarity(a, b, masks)
                 grid[i, j] = similarity if kind != SPELLING else -similarity
     while True:
         best, at_i, at_j = np.float32(0.0), -1, -1
@@ -219,12 +229,12 @@ def align_pairs(
     What stands beyond the words of a name is not written.
     """
     near = np.empty((2, match.shape[2]), np.float32)
-    row, grid = np.empty((3, MAX_LENGTH + 1), np.int32), np.empty((match.shape[2], match.shape[2]), np.float32)
+    masks, grid = np.zeros(256, np.uint64), np.empty((match.shape[2], match.shape[2]), np.float32)
     for p in range(len(pair_record)):
         r, v = pair_record[p], pair_variant[p]
         align(record_tokens[record_starts[r] : record_starts[r + 1]], record_chars, record_char_starts, known,
               tokens[starts[v] : starts[v + 1]], chars, char_starts,
-              match[p, 0], kind[p, 0], near[0], match[p, 1], kind[p, 1], near[1], row, grid)  # fmt: skip
+              match[p, 0], kind[p, 0], near[0], match[p, 1], kind[p, 1], near[1], masks, grid)  # fmt: skip
 
 
 @nb.njit(cache=True)
@@ -266,7 +276,7 @@ def name_features(
         left_match, right_match = np.empty(longest, np.int32), np.empty(longest, np.int32)
         left_kind, right_kind = np.empty(longest, np.int32), np.empty(longest, np.int32)
         left_near, right_near = np.empty(longest, np.float32), np.empty(longest, np.float32)
-        row = np.empty((3, MAX_LENGTH + 1), np.int32)
+        masks = np.zeros(256, np.uint64)
         grid = np.empty((longest, longest), np.float32)
         left_text, right_text = np.empty(MAX_LENGTH, np.uint8), np.empty(MAX_LENGTH, np.uint8)
         for p in range(worker, len(pair_record), threads):
@@ -274,7 +284,7 @@ def name_features(
             left, right = record_tokens[record_starts[r] : record_starts[r + 1]], tokens[starts[v] : starts[v + 1]]
             n, m = len(left), len(right)
             align(left, record_chars, record_char_starts, known, right, chars, char_starts,
-                  left_match, left_kind, left_near, right_match, right_kind, right_near, row, grid)  # fmt: skip
+                  left_match, left_kind, left_near, right_match, right_kind, right_near, masks, grid)  # fmt: skip
             total, cover, exact, lost, rarest, abbreviated, spelt, together = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             numbers, equal_numbers = 0, 0
             for i in range(n):
@@ -319,7 +329,7 @@ def name_features(
             o[2] = other_cover / other_total
             o[3] = exact / total
             o[4] = left_near[0] if n > 0 and m > 0 and left_match[0] == 0 else 0.0
-            o[5] = edit_similarity(left_text[:a], right_text[:b], row)
+            o[5] = edit_similarity(left_text[:a], right_text[:b], masks)
             o[6] = common / max(min(a, b), 1)
             o[7] = rarest
             o[8] = lost

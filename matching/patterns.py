@@ -66,7 +66,7 @@ def compile_patterns(patterns: Sequence[str]) -> Programs:
     for number, pattern in enumerate(patterns):
         try:
             writer.choose(number, [parser.parse(pattern)], after=lambda: writer.write(MATCH))
-        except (KeyError, NotImplementedError) as error:
+        except (KeyError, ValueError) as error:
             raise ValueError(f"the compiled matcher does not know {error} in {pattern}") from error
     sets = np.zeros((max(len(writer.sets), 1), CHARACTERS), np.bool_)
     for number, members in enumerate(writer.sets):
@@ -118,7 +118,7 @@ class _Writer:
             elif operation is sre.SUBPATTERN:
                 group, add, remove, inner = given
                 if add or remove or (group or 1) > 1:
-                    raise NotImplementedError("flags and second groups")
+                    raise ValueError("flags and second groups")
                 if group:
                     self.write(MARK)
                 self.sequence(inner)
@@ -129,7 +129,7 @@ class _Writer:
             elif operation in (sre.ASSERT, sre.ASSERT_NOT):
                 self.look(operation is sre.ASSERT, *given)
             else:
-                raise NotImplementedError(str(operation))
+                raise ValueError(str(operation))
 
     def branch(self, branches: Sequence[Sequence[Node]]) -> None:
         self.choices.append([0] * SITUATIONS)
@@ -151,7 +151,7 @@ class _Writer:
             self.write(SPAN, self.set_number(members), least, 1 << 30 if endless else most)
             return
         if endless and _first(inner)[1]:
-            raise NotImplementedError("an endless repeat of nothing")
+            raise ValueError("an endless repeat of nothing")
         for _ in range(least):
             self.sequence(inner)
         splits = []
@@ -166,7 +166,7 @@ class _Writer:
     def look(self, wanted: bool, direction: int, inner: Any) -> None:
         least, most = inner.getwidth()
         if direction < 0 and least != most:
-            raise NotImplementedError("looking back at several widths")
+            raise ValueError("looking back at several widths")
         start = self.write(LOOK, int(wanted), least if direction < 0 else 0)
         self.sequence(inner)
         end = self.write(LOOKED)

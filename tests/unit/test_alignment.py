@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import matching
-from matching.alignment import KINDS, MAX_LENGTH, abbreviates, align, edit_similarity, word_similarity
+from matching.alignment import KINDS, abbreviates, align, edit_similarity, word_similarity
 from matching.names import MAX_TOKENS
 from matching.vocabulary import NameTable, known_as
 
@@ -22,7 +22,7 @@ def letters(word: str) -> np.ndarray:
 
 
 def scratch() -> np.ndarray:
-    return np.empty((3, MAX_LENGTH + 1), np.int32)
+    return np.zeros(256, np.uint64)
 
 
 def aligned(record: str, reference: str) -> tuple[list[tuple[int, str, float]], list[tuple[int, str, float]]]:
