@@ -129,6 +129,7 @@ def slices(shown: dict[str, Found]) -> str:
 
 def scale(found: Found, plots: Path) -> str:
     """This project by the number of references, and its peers beside it."""
+    found = dict(sorted(found.items(), key=lambda one: int(one[0])))
     rows = [scale_row(int(size), one[OURS]) for size, one in found.items()]
     head = ["references", "records/s", "without reasons", "reasons a record", "one record p50 / p99", "index built in",
             "master made in", "index", "peak of building", "reindex", "start-up", "peak of scoring",
