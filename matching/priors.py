@@ -156,7 +156,6 @@ class PriorTables:
 
 def origins_of(records: pl.DataFrame) -> pl.DataFrame:
     """PRIOR_ATTRIBUTES of records in comparable form, null where a record or the whole frame has none."""
-    empty = [None] * records.height
     return pl.DataFrame(
         {
             a: [comparable(a, v) for v in records[a].cast(pl.String)]

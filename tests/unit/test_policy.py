@@ -9,7 +9,11 @@ from matching.policy import Policy, may_be_matched, review_floor
 
 
 def certificate(granted: bool, threshold: float | None) -> Certificate:
-    return Certificate(granted, threshold, 0.99, 0.95, 1_000, 1_000, 400, 0, 400.0, 0.02, 0.05, 0, 0, None, "a sentence")
+    counts = {"records": 1_000, "entities": 1_000, "accepted": 400, "errors": 0, "effective": 400.0}
+    unasked = {"no_match": 0, "false_accepts": 0, "most_false_accepts": None}
+    return Certificate(
+        granted, threshold, 0.99, 0.95, **counts, p_value=0.02, level=0.05, **unasked, statement="a sentence"
+    )
 
 
 def granted(threshold: float) -> Certificate:
