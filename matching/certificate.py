@@ -14,8 +14,8 @@ Learn-then-Test (Angelopoulos, Bates, Candès, Jordan & Lei 2021, section 4) wit
    from survey data", Survey Methodology 1998), and the binomial p-value is taken of those. The effect is estimated with
    one more entity of the usual size that is wrong altogether: without an error in sight each entity counts once.
    Where every entity has one record the test is the exact binomial one. Else it is an approximation, from few wrong
-   entities, and at the full 1 - confidence it kept the promise in 93 of 100 resampled worlds of real records. So the
-   level is 1 - confidence divided by the usual number of records of an entity: it kept it in 97, for .002 of coverage.
+   entities, which keeps the promise a little too seldom at the full 1 - confidence when real records are resampled. So
+   the level is 1 - confidence divided by the usual number of records of an entity (`benchmarks/certificate.py` counts).
 4. Precision over all records says little of records that have no match where those are few. Where labels suffice, a
    threshold must also accept at most `most_false_accepts` of them, shown in the same way. Both must be rejected at one
    threshold, so asking for both costs no confidence (an intersection-union test, Berger 1982).
@@ -133,7 +133,7 @@ def certify(
     if not (0 < target_precision < 1 and 0 < confidence < 1 and 0 < most_false_accepts < 1):
         raise ValueError(f"{target_precision}, {confidence} and {most_false_accepts} must be inside (0, 1)")
     allowed = np.flatnonzero(~np.isnan(p))
-    order = allowed[np.lexsort((owner[allowed], wrong[allowed], -p[allowed]))]
+    order = allowed[np.lexsort((wrong[allowed], owner[allowed], -p[allowed]))]
     scores = p[order]
     clusters = _Clusters.of(wrong[order], owner[order])
     expected = None if expected_error is None else np.asarray(expected_error, dtype=np.float64)[order]
@@ -213,15 +213,15 @@ def _few_false_accepts(
 
     p: float [k] of those records, NaN where they may never be matched. None where they are too few to show it.
     """
-    _, size = np.unique(owner, return_counts=True)
+    _, entity, size = np.unique(owner, return_inverse=True, return_counts=True)
     squares = float((size**2).sum())
     if not len(p) or len(p) ** 2 / squares < trials_needed(0, target, confidence):
         return None
-    order = np.argsort(-np.nan_to_num(p, nan=-1.0), kind="stable")
-    accepted = np.searchsorted(-np.nan_to_num(p, nan=-1.0)[order], -thresholds, side="right")
+    refused_last = -np.nan_to_num(p, nan=-1.0)
+    order = np.argsort(refused_last, kind="stable")
+    accepted = np.searchsorted(refused_last[order], -thresholds, side="right")
     clusters = _Clusters.of(np.ones(len(p), np.bool_), owner[order])
-    of = dict(zip(*np.unique(owner, return_counts=True), strict=True))
-    wrong_size = np.cumsum([float(of[o]) for o in owner[order]])
+    wrong_size = np.cumsum(size[entity[order]].astype(np.float64))
     n = np.full(len(p), float(len(p)))
     effect = np.r_[squares / len(p), clusters.design_effect(n, wrong_size, np.full(len(p), squares))][accepted]
     p_values = precision_p_value(accepted / effect, len(p) / effect, target)

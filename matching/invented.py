@@ -18,7 +18,7 @@ from pathlib import Path
 
 import polars as pl
 
-from matching.bundle import Manifest
+from matching.bundle import Manifest, read_manifest
 from matching.records import ATTRIBUTES, InputError
 from matching.retrieval.perturb import perturb
 from matching.scoring import Scorer
@@ -82,6 +82,5 @@ def fit_without_labels(
     with tempfile.TemporaryDirectory(dir=bundle.parent, prefix=f".{bundle.name}.") as scratch:
         draft = Path(scratch) / "draft"
         fit(kept, records, labels, of_kept, config, bundle=draft, progress=progress)
-        scorer = Scorer.load(draft)
-        scorer.reindex(reference, aliases, bundle)
-    return Scorer.load(bundle).manifest
+        Scorer.load(draft).reindex(reference, aliases, bundle)
+    return read_manifest(bundle)

@@ -63,7 +63,7 @@ def _certificate(certificate: Mapping[str, Any], without: bool) -> Gate:
     if not granted:
         allowed = "This was allowed explicitly." if without else "Allow it explicitly, or add labels and retrain."
         sentence = f"{sentence} Nothing would be matched automatically. {allowed}"
-    return Gate("certificate", certificate["p_value"], 1 - certificate["confidence"], granted or without, sentence)
+    return Gate("certificate", certificate["p_value"], certificate["level"], granted or without, sentence)
 
 
 def _precision(metrics: Mapping[str, Any], target: float) -> Gate:

@@ -11,6 +11,7 @@ CERTIFICATE = {
     "confidence": 0.95,
     "target_precision": 0.99,
     "p_value": 0.02,
+    "level": 0.05,
     "statement": "Shown by 400 entities.",
 }
 METRICS = {
