@@ -8,14 +8,16 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from matching.identifiers import canonical_identifier
+from matching.name_reader import NameReader
 from matching.records import ATTRIBUTES, IDENTIFIERS, InputError
-from matching.vocabulary import NameTable
 
 COMPUTED = ("core_name", "legal_form", "share_class", "aliases", "alias_dates", "namesakes", "merged_ids")
 
 
-def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None = None) -> pl.DataFrame:
-    """Build the master from guarded frames.
+def build_reference_master(
+    reference: pl.DataFrame, aliases: pl.DataFrame | None = None, names: NameReader | None = None
+) -> pl.DataFrame:
+    """Build the master from guarded frames. `names` reads the titles, and remembers them for who comes after.
 
     Rows that agree in the name and in every attribute and identifier are one entity delivered twice: the first stays,
     the ids of the others go to `merged_ids`, so that a decision can be traced to either. Rows that only share the name
@@ -42,11 +44,11 @@ def build_reference_master(reference: pl.DataFrame, aliases: pl.DataFrame | None
         .agg(pl.all().first(), merged_ids=pl.col("reference_id").slice(1))
         .drop("_distinct")
     )
-    names = NameTable.of(merged["name"])
+    read = (names or NameReader()).read(merged["name"])
     merged = merged.with_columns(
-        core_name=pl.Series(names.cores(), dtype=pl.String),
-        legal_form=pl.Series([*names.forms, ""], dtype=pl.String).gather(names.form % (len(names.forms) + 1)),
-        share_class=pl.Series(["" if c < 0 else chr(c) for c in names.share_class.tolist()], dtype=pl.String),
+        core_name=pl.Series(read.cores(), dtype=pl.String),
+        legal_form=pl.Series([*read.forms, ""], dtype=pl.String).gather(read.form % (len(read.forms) + 1)),
+        share_class=pl.Series(["" if c < 0 else chr(c) for c in read.share_class.tolist()], dtype=pl.String),
     ).with_columns(namesakes=pl.len().over("core_name").cast(pl.Int32) - 1)
     merged = _with_aliases(merged, aliases)
     first = ["reference_id", "name", *COMPUTED]
@@ -83,6 +85,42 @@ def _with_aliases(master: pl.DataFrame, aliases: pl.DataFrame | None) -> pl.Data
     )
     filled = [pl.col(c).fill_null(pl.lit([], dtype=pl.List(pl.String))) for c in ("aliases", "alias_dates")]
     return master.join(grouped, on="reference_id", how="left", maintain_order="left").with_columns(filled)
+
+
+def delivered(master: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The reference and the aliases that `build_reference_master` makes this master of.
+
+    A row that was merged into another is that row once more, under its own id.
+    """
+    ids = pl.concat_list(pl.concat_list("reference_id"), "merged_ids")
+    own = {f"own_{c}": c for c in COMPUTED if f"own_{c}" in master.columns}
+    reference = master.with_columns(reference_id=ids).explode("reference_id").drop(COMPUTED).rename(own)
+    names = master.select("reference_id", alias="aliases", asof="alias_dates").explode("alias", "asof")
+    return reference, names.drop_nulls("alias")
+
+
+def changed(
+    master: pl.DataFrame, added: pl.DataFrame, removed: pl.Series, aliases: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The reference and aliases of a master after a change: `added` rows, in place of those of the same id; ids gone.
+
+    A row that is replaced keeps its aliases, and `aliases` come to them. Raises InputError for an id of `removed` that
+    is not there, or is both removed and added.
+    """
+    reference, names = delivered(master)
+    for wrong, what in (
+        (~removed.is_in(reference["reference_id"].implode()), "is not in the reference"),
+        (removed.is_in(added["reference_id"].implode()), "is both removed and added"),
+    ):
+        if wrong.any():
+            row = int(wrong.arg_max() or 0)
+            raise InputError(f"{removed[row]} {what}", column="reference_id", row=row + 1, remedy="Leave it out.")
+    gone = pl.concat([removed, added["reference_id"]]).implode()
+    reference = pl.concat([reference.filter(~pl.col("reference_id").is_in(gone)), added], how="diagonal_relaxed")
+    names = names.filter(~pl.col("reference_id").is_in(removed.implode()))
+    if aliases is not None:
+        names = pl.concat([names, aliases], how="diagonal_relaxed").unique(maintain_order=True)
+    return reference, names
 
 
 def all_ids(master: pl.DataFrame) -> pl.Series:

@@ -6,14 +6,17 @@ A match needs a granted certificate (`matching.certificate`); without one, every
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from matching.certificate import Certificate
+
+SAME_REFERENCE = 0.8
+"""The least share of ids, of those in either reference, that a new one must have in common to keep a certificate."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,26 @@ def review_floor(probability: ArrayLike, right: ArrayLike, miss_share: float = 0
     """
     found = np.sort(np.asarray(probability, dtype=np.float64)[np.asarray(right, dtype=np.bool_)])
     return float(found[int(miss_share * len(found))]) if len(found) else 0.0
+
+
+def on_reference(
+    policy: Policy, before: Iterable[str], reference: Iterable[str], moved: float = 0.0
+) -> tuple[Policy, float]:
+    """The policy on another reference, and how far that is from the one its certificate was earned on, from 0 to 1.
+
+    The certificate speaks of the reference it was earned on: how often a record has no match in it, and how near its
+    entities are to one another. `before` and `reference` are the ids of the reference until now and of the new one;
+    their distance is the share of all ids that they do not have in common (Jaccard), and comes to what `moved` already.
+    Distances of that kind obey the triangle inequality, so many small steps are never taken for less than they are.
+    Further away than 1 - SAME_REFERENCE nothing is matched automatically any more, and the certificate says so.
+    """
+    known, new = set(before), set(reference)
+    moved = min(moved + 1 - len(known & new) / len(known | new), 1.0)
+    if moved <= 1 - SAME_REFERENCE + 1e-9:
+        return policy, moved
+    statement = (
+        f"No certificate: it was earned on another reference; {moved:.0%} of all ids are not common to it and this "
+        "one. Nothing is matched automatically. Fit again with labels for this reference."
+    )
+    withdrawn = replace(policy.certificate, granted=False, threshold=None, statement=statement)
+    return replace(policy, certificate=withdrawn), moved

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -25,16 +25,14 @@ from matching.evidence import Pairs, evidence
 from matching.explanation import GROUP_OF_FEATURE, contrast, tell
 from matching.features import FEATURE_NAMES, feature_matrix, flatten
 from matching.files import atomic_folder, folder_files, write_json
-from matching.master import build_reference_master
-from matching.policy import Policy
+from matching.master import build_reference_master, changed
+from matching.policy import Policy, on_reference
 from matching.priors import PriorTables, reference_facts
 from matching.ranker import Ranker
 from matching.reasons import DIFFERENCE, REASON, contrast_column, reasons_column
 from matching.records import content_hash
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
-# The least share of ids, of those in either reference, that a new one must have in common for the certificate to hold.
-SAME_REFERENCE = 0.8
 FEW_RECORDS = 16
 
 
@@ -190,15 +188,24 @@ class Scorer:
             ),
         )
 
+    def update(self, added: pl.DataFrame, removed: pl.Series, aliases: pl.DataFrame | None, out: Path) -> Path:
+        """A bundle with the same models and some references added, replaced or removed; see `master.changed`.
+
+        The same bytes as `reindex` with the whole new reference.
+        """
+        return self.reindex(*changed(self.index.master, added, removed, aliases), out)
+
     def reindex(self, reference: pl.DataFrame, aliases: pl.DataFrame | None, out: Path) -> Path:
-        """A bundle with the same models and a new reference, written to `out`.
+        """A bundle with the same models and a new reference, written to `out`. Names known from before are not read.
 
         When the reference is another one (see `on_reference`), the new bundle matches nothing automatically.
         """
-        master = build_reference_master(reference, aliases)
-        index = RetrievalIndex.build(master, self.index.encoder)
-        policy = on_reference(self.policy, self.index.reference_number, index.reference_number)
+        names = self.index.reader()
+        master = build_reference_master(reference, aliases, names)
+        index = RetrievalIndex.build(master, self.index.encoder, names=names, earlier=self.index)
         parent = self.manifest
+        moved = parent.facts.get("reference_moved", 0.0)
+        policy, moved = on_reference(self.policy, self.index.reference_number, index.reference_number, moved)
         with atomic_folder(out) as draft:
             for name in parent.files:
                 if not name.startswith("index/"):
@@ -211,6 +218,7 @@ class Scorer:
                 "data": parent.facts["data"] | {"reference": content_hash(reference)},
                 "counts": parent.facts["counts"] | {"references": reference.height},
                 "references": master.height,
+                "reference_moved": moved,
             }
             content = json.loads(((self.folder or Path()) / MANIFEST).read_text()) | {
                 "files": folder_files(draft),
@@ -234,24 +242,6 @@ def threads_for(records: int) -> Iterator[None]:
         yield
     finally:
         numba.set_num_threads(before)
-
-
-def on_reference(policy: Policy, earned_on: Iterable[str], reference: Iterable[str]) -> Policy:
-    """The policy on another reference than its certificate was earned on; both are given by their ids.
-
-    The certificate speaks of the reference it was earned on: how often a record has no match in it, and how near its
-    entities are to one another. When the two have less than SAME_REFERENCE of their ids in common, nothing is matched
-    automatically any more, and the certificate says so.
-    """
-    known, new = set(earned_on), set(reference)
-    share = len(known & new) / len(known | new)
-    if share >= SAME_REFERENCE:
-        return policy
-    statement = (
-        f"No certificate: it was earned on another reference, with {share:.0%} of all ids in common with this one. "
-        "Nothing is matched automatically. Fit again with labels for this reference."
-    )
-    return replace(policy, certificate=replace(policy.certificate, granted=False, threshold=None, statement=statement))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from matching.certificate import certify
 from matching.decision import bands, is_ambiguous, is_unreadable, rank
 from matching.features import FEATURE_NAMES, PRIOR_FEATURES, pair_features, retrieve
 from matching.master import build_reference_master, with_surviving_ids
+from matching.name_reader import NameReader
 from matching.policy import Policy, may_be_matched, review_floor
 from matching.priors import Priors, PriorTables, origins_of, reference_facts
 from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
@@ -301,12 +302,13 @@ def fit(
     config = config or FitConfig()
     tell = progress or _silent
     tell("reference", 0.0)
-    master = build_reference_master(reference, aliases)
+    names = NameReader()
+    master = build_reference_master(reference, aliases, names)
     labels = with_surviving_ids(labels, master)
     known = records.join(labels.select("record_id"), on="record_id", how="semi", maintain_order="left")
     encoder = train_encoder(master, known, labels, config, lambda share: tell("encoder", share))
     tell("index", 0.0)
-    index = RetrievalIndex.build(master, encoder)
+    index = RetrievalIndex.build(master, encoder, names=names)
     tell("candidates", 0.0)
     candidates = retrieve(index, known, config.top_k)
     tell("features", 0.0)

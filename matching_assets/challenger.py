@@ -18,11 +18,11 @@ from matching.evaluation import evaluate, slice_columns
 from matching.golden import check_golden, golden_set
 from matching.judging import judge
 from matching.plots import markdown_image, reliability_svg, risk_coverage_svg
-from matching.policy import Policy
+from matching.policy import Policy, on_reference
 from matching.ranker import Ranker
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
-from matching.scoring import Scorer, on_reference
+from matching.scoring import Scorer
 from matching.training import HELD_OUT, FitConfig, assign_use
 from matching_assets.folders import facts_in, table_in
 
@@ -78,7 +78,7 @@ def assemble(sources: Sources) -> Scorer:
     known = facts_in(sources.policy)
     index = RetrievalIndex.load(sources.index, Encoder.load(sources.encoder))
     earned_on = table_in(sources.policy, "earned_on")["reference_id"]
-    policy = on_reference(Policy.from_json(known["policy"]), earned_on, index.reference_number)
+    policy, _ = on_reference(Policy.from_json(known["policy"]), earned_on, index.reference_number)
     ranker, calibration = Ranker.load(sources.ranker), Calibration.from_json(known["calibration"])
     return Scorer(index, ranker, calibration, policy, "unreleased")
 

@@ -1,6 +1,7 @@
 """A small real case, fitted once for all tests that need a bundle: 300 records of the sample and 1,400 references.
 
-Nothing here may be changed by a test: who wants to damage a bundle takes a copy.
+Nothing here may be changed by a test: who wants to damage a bundle takes a copy. Where tests run side by side, each
+worker fits it for itself; what is much dearer to set up stays together on one worker.
 """
 
 from collections.abc import Iterator
@@ -32,6 +33,18 @@ ALIASES = (("CIK0000001750", "Allen Aircraft Radio Inc", "1969-01-01"), ("CIK000
 # The same examples on every run; a first call that loads a table of names is no failure.
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
+
+TOGETHER = {"behaviour", "dagster"}
+"""Folders whose tests share one matcher or one platform that took half a minute to bring up."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one worker runs without a break: a folder of TOGETHER, and elsewhere a file."""
+    for item in items:
+        inside = item.path.relative_to(Path(__file__).parent)
+        group = inside.parts[0] if inside.parts[0] in TOGETHER else str(inside)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)

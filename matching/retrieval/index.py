@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from matching.files import write_json
 from matching.master import comparable
+from matching.name_reader import NameReader, places, take
 from matching.records import ATTRIBUTES
 from matching.retrieval.encoder import Encoder, quantise
 from matching.vocabulary import NameTable, Vocabulary, inverse_document_frequency, known_as
@@ -66,13 +67,22 @@ class RetrievalIndex:
 
     @classmethod
     def build(
-        cls, master: pl.DataFrame, encoder: Encoder | None, embeddings: NDArray[np.float32] | None = None
+        cls,
+        master: pl.DataFrame,
+        encoder: Encoder | None,
+        embeddings: NDArray[np.float32] | None = None,
+        names: NameReader | None = None,
+        earlier: RetrievalIndex | None = None,
     ) -> RetrievalIndex:
-        """Index a master. `embeddings` (float32 [variants, dim], see `variant_names`) saves computing them again."""
+        """Index a master. `embeddings` (float32 [variants, dim], see `variant_names`) saves computing them again.
+
+        `names` reads the names, and need not read those again that the master has read with it. `earlier`, an index
+        with the same encoder, has the vectors of the names that it knows. The result is the same without either.
+        """
         from matching.retrieval import grams
 
-        names, owner = variant_names(master)
-        table = NameTable.of(names)
+        texts, owner = variant_names(master)
+        table = (names or NameReader()).read(texts)
         idf = inverse_document_frequency(table.document_frequency(), len(table))
         words = table.vocabulary
         bits = grams.table_bits(len(table))
@@ -83,7 +93,7 @@ class RetrievalIndex:
         frequency = np.diff(posting_starts[: grams.GRAMS + (1 << bits) + 1])  # of the scored terms
         weight = inverse_document_frequency(frequency, len(table))
         if embeddings is None and encoder is not None:
-            codes, scale = vector_codes(encoder, table)
+            codes, scale = _codes_known_from(earlier, encoder, texts, table)
         else:
             codes, scale = quantise(np.zeros((len(table), 0), np.float32) if embeddings is None else embeddings)
         arrays: dict[str, NDArray[Any]] = {
@@ -137,6 +147,15 @@ class RetrievalIndex:
         for i, merged in enumerate(self.master["merged_ids"].to_list() if "merged_ids" in self.master.columns else []):
             number.update(dict.fromkeys(merged or [], i))
         return number
+
+    def reader(self) -> NameReader:
+        """A reader that knows the names of this index."""
+        a = self.arrays
+        table = NameTable(
+            self.vocabulary, a["name_tokens"], a["name_starts"], a["legal_form"], self.legal_forms, a["share_class"],
+            np.zeros(len(a["legal_form"]), np.uint16),  # flags are of no use to an index
+        )  # fmt: skip
+        return NameReader(variant_names(self.master)[0], table)
 
     def queries(self, names: Sequence[str | None]) -> Queries:
         """Parse names and number their tokens."""
@@ -216,6 +235,19 @@ def vector_codes(encoder: Encoder, names: NameTable) -> tuple[NDArray[np.int8], 
         for first in range(0, max(len(names), 1), PART)
     ]
     return np.concatenate([codes for codes, _ in parts]), np.concatenate([scale for _, scale in parts])
+
+
+def _codes_known_from(
+    earlier: RetrievalIndex | None, encoder: Encoder, texts: pl.Series, table: NameTable
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """`vector_codes` of names, of which those that `earlier` has are taken from there."""
+    if earlier is None or earlier.encoder is not encoder:
+        return vector_codes(encoder, table)
+    place = places(texts, variant_names(earlier.master)[0])
+    fresh = np.flatnonzero(place < 0)
+    codes, scale = earlier.arrays["codes"][place], earlier.arrays["scale"][place]
+    codes[fresh], scale[fresh] = vector_codes(encoder, take(table, fresh))
+    return codes, scale
 
 
 def namesakes(names: NameTable, owner: NDArray[np.int32]) -> NDArray[np.int32]:

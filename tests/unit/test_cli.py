@@ -51,7 +51,7 @@ def match(records, tmp_path, decisions="decisions.csv"):
 
 
 def test_the_commands_are_those_of_the_manual():
-    assert NAMES == ["demo", "fit", "match", "reindex", "explain", "serve", "evaluate", "dev"]
+    assert NAMES == ["demo", "fit", "match", "reindex", "update", "explain", "serve", "evaluate", "dev"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -150,6 +150,23 @@ def test_reindex_brings_the_models_to_another_reference(folder):
     assert scorer.manifest.files["ranker.ubj"] == Scorer.load(folder / "bundle").manifest.files["ranker.ubj"]
 
 
+def test_update_changes_a_few_references(folder):
+    write_table(pl.DataFrame({"reference_id": ["NEW"], "name": ["Qux Zinc plc"]}), folder / "add.csv")
+    write_table(read_table(folder / "reference.csv").select("reference_id").tail(2), folder / "gone.csv")
+    changes = ["--add", folder / "add.csv", "--remove", folder / "gone.csv"]
+    printed = said("update", "--bundle", folder / "bundle", *changes, "--out", folder / "updated")
+    assert "1 references added or replaced, 2 removed" in printed
+    before, after = (Scorer.load(folder / name) for name in ("bundle", "updated"))
+    assert len(after.index.reference_ids) == len(before.index.reference_ids) - 1
+    record = json.dumps({"name": "QUX ZINC PLC"})
+    assert "NEW" in said("explain", "--bundle", folder / "updated", "--record", record)
+
+
+def test_an_update_of_nothing_is_a_wrong_call(folder, capsys):
+    assert main(["update", "--bundle", str(folder / "bundle"), "--out", str(folder / "none")]) == 2
+    assert "Give --add, --remove or --aliases" in capsys.readouterr().err
+
+
 def test_an_altered_bundle_is_refused_in_one_line(folder, capsys):
     said("reindex", "--bundle", folder / "bundle", "--reference", folder / "reference.csv", "--out", folder / "altered")
     (folder / "altered" / "policy.json").write_text("{}")

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from matching.master import all_ids, build_reference_master, comparable, with_surviving_ids
+from matching.master import all_ids, build_reference_master, changed, comparable, delivered, with_surviving_ids
 from matching.records import InputError
 
 LEI, OTHER_LEI = "529900T8BM49AURSDO55", "HWUPKR0MPOU8FGXBT394"
@@ -144,3 +144,30 @@ def test_a_country_that_nobody_knows_is_compared_as_it_is_written() -> None:
 def test_all_ids_are_those_of_the_rows_and_those_merged_into_them():
     master = pl.DataFrame({"reference_id": ["a", "b"], "merged_ids": [["c", "d"], []]})
     assert all_ids(master).to_list() == ["a", "b", "c", "d"]
+
+
+# What changes in a reference
+
+
+def test_a_master_says_what_was_delivered() -> None:
+    given = reference(lei=[LEI, LEI, None], legal_form=["x", "x", "y"])
+    aliases = pl.DataFrame({"reference_id": ["c", "a"], "alias": ["Later", "Summit"], "asof": ["2020-01-01", None]})
+    master = build_reference_master(given, aliases)
+    assert build_reference_master(*delivered(master)).equals(master)
+
+
+def test_a_replaced_row_keeps_its_aliases_and_a_removed_one_loses_them() -> None:
+    aliases = pl.DataFrame({"reference_id": ["a", "c"], "alias": ["Summit", "Peak"], "asof": ["2020-01-01", None]})
+    master = build_reference_master(reference(), aliases)
+    added = pl.DataFrame({"reference_id": ["a", "d"], "name": ["Anew AG", "Delta AG"]})
+    now, names = changed(master, added, pl.Series(["c"]))
+    assert sorted(now.select("reference_id", "name").rows())[0] == ("a", "Anew AG")
+    assert sorted(now["reference_id"]) == ["a", "b", "d"]
+    assert names["alias"].to_list() == ["Summit"]
+
+
+@pytest.mark.parametrize(("removed", "added"), [(["a", "nowhere"], []), (["a", "c"], ["c"])])
+def test_an_id_that_cannot_be_removed_is_named_with_its_row(removed, added) -> None:
+    rows = pl.DataFrame({"reference_id": added, "name": added}, schema={"reference_id": pl.String, "name": pl.String})
+    with pytest.raises(InputError, match="row 2"):
+        changed(build_reference_master(reference()), rows, pl.Series(removed))

@@ -3,9 +3,10 @@
 import json
 
 import numpy as np
+import pytest
 
 from matching.certificate import Certificate, certify
-from matching.policy import Policy, may_be_matched, review_floor
+from matching.policy import Policy, may_be_matched, on_reference, review_floor
 
 
 def certificate(granted: bool, threshold: float | None) -> Certificate:
@@ -73,3 +74,17 @@ def test_equal_probabilities_never_push_more_below_the_floor() -> None:
 
 def test_without_a_right_candidate_nothing_is_refused_unseen() -> None:
     assert review_floor([0.5, np.nan], [False, False]) == 0.0
+
+
+# Another reference
+
+
+def test_distances_of_references_add_up_until_the_certificate_falls() -> None:
+    policy = Policy(certify(np.linspace(0.5, 0.999, 5000), np.ones(5000), np.arange(5000)), review_floor=0.1)
+    assert policy.certificate.granted
+    ids = [str(i) for i in range(100)]
+    once, moved = on_reference(policy, ids, ids[10:])
+    assert (once.certificate.granted, moved) == (True, pytest.approx(0.1))
+    twice, moved = on_reference(once, ids[10:], ids[25:], moved)
+    assert (twice.certificate.granted, twice.certificate.threshold) == (False, None)
+    assert moved == pytest.approx(0.1 + 15 / 90)

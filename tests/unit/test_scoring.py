@@ -9,7 +9,7 @@ import pytest
 
 from matching.bundle import read_manifest, verify_bundle
 from matching.features import FEATURE_NAMES
-from matching.files import file_digest
+from matching.files import file_digest, folder_digest
 from matching.reasons import entries
 from matching.records import content_hash
 from matching.scoring import Scored, Scorer
@@ -251,3 +251,25 @@ def test_a_reindexed_bundle_says_what_it_was_made_of(small_scorer, tmp_path: Pat
     assert facts["data"] == before["data"] | {"reference": content_hash(other)}
     assert facts["counts"] == before["counts"] | {"references": 2}
     assert facts["certificate"]["granted"] is False
+
+
+def test_an_update_makes_the_same_bytes_as_a_new_reference(small_scorer, small_frames, tmp_path: Path) -> None:
+    reference, aliases = small_frames.reference, small_frames.aliases
+    added = reference.head(3).with_columns(pl.lit("Zürcher Übersee AG").alias("name"))
+    added = pl.concat([added, reference.head(1).with_columns(reference_id=pl.lit("NEW1"), name=pl.lit("Qux Zinc plc"))])
+    removed = reference["reference_id"].tail(4)
+    whole = pl.concat([reference[3:-4], added])
+    whole_bundle = small_scorer.reindex(whole, aliases, tmp_path / "whole")
+    updated = small_scorer.update(added, removed, None, tmp_path / "updated")
+    assert folder_digest(updated / "index") == folder_digest(whole_bundle / "index")
+    assert read_manifest(updated).version == read_manifest(whole_bundle).version
+
+
+def test_many_small_updates_count_as_one_large_one(small_scorer, small_frames, tmp_path: Path) -> None:
+    granted, scorer, ids = [], small_scorer, small_frames.reference["reference_id"].to_list()
+    nothing = small_frames.reference.clear()
+    for step in range(3):
+        removed = pl.Series(ids[step * 130 : (step + 1) * 130], dtype=pl.String)
+        scorer = Scorer.load(scorer.update(nothing, removed, None, tmp_path / str(step)))
+        granted.append(scorer.policy.certificate.granted)
+    assert granted == [True, True, False]
