@@ -22,14 +22,14 @@ demo: .venv/ready ## run the whole asset graph on the embedded sample and print 
 dev: .venv/ready ## open the Dagster UI and daemon on this checkout
 	$(BIN)/matching dev
 
-test: .venv/ready ## run every test
-	$(BIN)/pytest
+test: .venv/ready ## run every test, on two cores
+	$(BIN)/pytest --numprocesses 2
 
 check: .venv/ready ## style, types and the quick tests, side by side: before every commit
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint quick
 
 quick: .venv/ready ## run the quick tests
-	$(BIN)/pytest tests/unit -m "not slow"
+	$(BIN)/pytest --numprocesses 2 tests/unit -m "not slow"
 
 lint: .venv/ready ## check style and types
 	$(BIN)/ruff check .

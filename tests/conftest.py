@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from matching.ranker import RankerConfig
 from matching.records import read_table
@@ -38,13 +39,17 @@ TOGETHER = {"behaviour", "dagster"}
 """Folders whose tests share one matcher or one platform that took half a minute to bring up."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Together(LoadScopeScheduling):
     """What one worker runs without a break: a folder of TOGETHER, and elsewhere a file."""
-    for item in items:
-        inside = item.path.relative_to(Path(__file__).parent)
-        group = inside.parts[0] if inside.parts[0] in TOGETHER else str(inside)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        folder = Path(file).parent.name
+        return folder if folder in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
+    return Together(config, log)
 
 
 @dataclass(frozen=True)
