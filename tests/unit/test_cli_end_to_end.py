@@ -150,6 +150,18 @@ def test_reindex_brings_the_models_to_another_reference(folder):
     assert scorer.manifest.files["ranker.ubj"] == Scorer.load(folder / "bundle").manifest.files["ranker.ubj"]
 
 
+def test_several_names_of_an_account_are_decided_as_one(folder):
+    asked = RECORDS.head(20).with_columns(client=pl.col("record_id").str.tail(1))
+    write_table(asked, folder / "clients.csv")
+    files = ["--records", folder / "clients.csv", "--decisions", folder / "names.csv"]
+    printed = said(
+        "match", "--bundle", folder / "bundle", *files, "--account", "client", "--accounts", folder / "a.csv"
+    )
+    accounts = read_table(folder / "a.csv")
+    assert sorted(accounts["account_id"]) == sorted(asked["client"].unique())
+    assert f"{accounts.height} accounts" in printed
+
+
 def test_update_changes_a_few_references(folder):
     write_table(pl.DataFrame({"reference_id": ["NEW"], "name": ["Qux Zinc plc"]}), folder / "add.csv")
     write_table(read_table(folder / "reference.csv").select("reference_id").tail(2), folder / "gone.csv")
