@@ -27,6 +27,7 @@ from matching.files import atomic_folder, folder_files, write_json
 from matching.policy import Policy
 from matching.ranker import Ranker
 from matching.reasons import CATALOGUE
+from matching.records import read_own
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
 
@@ -116,6 +117,6 @@ def load_parts(folder: Path) -> Parts:
         ranker=Ranker.load(folder),
         calibration=Calibration.from_json(json.loads((folder / "calibration.json").read_text())),
         policy=Policy.from_json(json.loads((folder / "policy.json").read_text())),
-        golden=pl.read_parquet(folder / "golden.parquet"),
-        telemetry=pl.read_parquet(folder / "telemetry.parquet"),
+        golden=read_own(folder / "golden.parquet"),
+        telemetry=read_own(folder / "telemetry.parquet"),
     )

@@ -16,8 +16,9 @@ entity never has a say.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ class PriorTables:
         standing = np.zeros(references.height)
         for kind, known in priors.kinds.items():
             if kind in references.columns:
-                standing += references[kind].replace_strict(known, default=0.0, return_dtype=pl.Float64).to_numpy()
+                standing += [known.get(v, 0.0) for v in references[kind].to_list()]
         fits = {}
         for attribute, fit in priors.fits.items():
             if attribute in references.columns:
@@ -129,8 +130,8 @@ class PriorTables:
                 for row, value in enumerate(ours):
                     weights[row, :-1] = [_bounded(fit.weight(value, t)) for t in theirs]
                 number = {t: i for i, t in enumerate(theirs)}
-                column = references[attribute].replace_strict(number, default=-1, return_dtype=pl.Int32)
-                fits[attribute] = ({r: i for i, r in enumerate(ours)}, column.to_numpy(), weights)
+                column = np.array([number.get(v, -1) for v in references[attribute].to_list()], np.int32)
+                fits[attribute] = ({r: i for i, r in enumerate(ours)}, column, weights)
         return cls(priors, np.maximum(np.minimum(standing, MOST), -MOST).astype(np.float32), fits)
 
     def columns(self, origins: pl.DataFrame, owner: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float32]:
@@ -170,26 +171,28 @@ def origins_of(records: pl.DataFrame) -> pl.DataFrame:
 def reference_facts(master: pl.DataFrame) -> pl.DataFrame:
     """reference_id, the columns of few values that the reference brings along, and PRIOR_ATTRIBUTES in comparable form.
 
-    A value that is missing is a value too: a registrant without an exchange is rarely the one that is listed.
+    A value that is missing is a value too: a registrant without an exchange is rarely the one that is listed. Without
+    expressions of polars: its threads, once started, would keep a serving process from forking its workers.
     """
     ours = {"reference_id", "name", *COMPUTED, *ATTRIBUTES, *IDENTIFIERS}
     kinds = [
         c for c, dtype in master.schema.items()
-        if c not in ours and dtype in (pl.String, pl.Boolean) and 2 <= master[c].n_unique() <= MOST_KINDS
+        if c not in ours and dtype in (pl.String, pl.Boolean) and 2 <= len(set(master[c].to_list())) <= MOST_KINDS
     ]  # fmt: skip
-    return master.select(
-        "reference_id",
-        *(pl.col(c).cast(pl.String).fill_null(MISSING) for c in kinds),
-        *(_compared(master[a], a).fill_null(MISSING) for a in PRIOR_ATTRIBUTES if a in master.columns),
+    return pl.DataFrame(
+        [
+            master["reference_id"],
+            *(_in_form(master[c], lambda value: value) for c in kinds),
+            *(_in_form(master[a], partial(comparable, a)) for a in PRIOR_ATTRIBUTES if a in master.columns),
+        ]
     )
 
 
-def _compared(values: pl.Series, attribute: str) -> pl.Series:
-    """Values in comparable form, each distinct one compared once."""
-    text = values.cast(pl.String)
-    distinct = text.drop_nulls().unique()
-    forms = pl.Series([comparable(attribute, v) for v in distinct], dtype=pl.String)
-    return text.replace_strict(distinct, forms, default=None, return_dtype=pl.String)
+def _in_form(values: pl.Series, form: Callable[[str], str | None]) -> pl.Series:
+    """Values as text in a form, MISSING where there is none; each distinct one is formed once."""
+    text = values.cast(pl.String).to_list()
+    forms = {v: form(v) for v in dict.fromkeys(text) if v is not None}
+    return pl.Series(values.name, [forms.get(v) or MISSING for v in text], dtype=pl.String)
 
 
 def _kinds(right: pl.DataFrame, of_all: pl.Series) -> dict[str, float]:

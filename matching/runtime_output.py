@@ -1,4 +1,4 @@
-"""What the endpoint answers: decisions as JSON, JSON Lines or CSV, by the request's Accept; faults always as JSON.
+"""What the endpoint answers: decisions as JSON, JSON Lines, CSV or Arrow, by the request's Accept; faults as JSON.
 
 The models describe the answers in `/openapi.json`; the bytes are written by polars from the decisions frame.
 """
@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from matching.records import flat_csv
-from matching.runtime_input import CSV_TYPE, JSON_TYPE, LINES_TYPE, RequestError
+from matching.runtime_input import ARROW_TYPE, CSV_TYPE, JSON_TYPE, LINES_TYPE, TYPES, RequestError
 
 
 class Reason(BaseModel):
@@ -36,6 +36,7 @@ class Decision(BaseModel):
     """What was decided about one record. `degraded`: decided without a component that was down."""
 
     record_id: str
+    decision_id: str = Field(description="The same for the same question to the same bundle, however often it is put.")
     reference_id: str | None = Field(description="The best candidate; null when there is none.")
     probability: float = Field(description="Calibrated probability that the best candidate is the right one.")
     decision: Literal["match", "review", "no_match"]
@@ -73,23 +74,23 @@ def answer_type(accept: str) -> str:
     """
     ranges = [_weighted(part) for part in accept.split(",") if part.strip()] or [("*/*", 1.0)]
     for wanted, weight in sorted(ranges, key=lambda pair: -pair[1]):
-        for kind in (JSON_TYPE, LINES_TYPE, CSV_TYPE):
+        for kind in TYPES:
             if weight > 0 and wanted in (kind, kind.split("/")[0] + "/*", "*/*"):
                 return kind
     raise RequestError(
         f"no answer can be given as {accept!r}",
-        f"Accept {JSON_TYPE}, {LINES_TYPE} or {CSV_TYPE}.",
+        f"Accept {', '.join(TYPES)}.",
         HTTPStatus.NOT_ACCEPTABLE,
     )
 
 
 def answer_schema() -> dict[str, Any]:
     """The answer in the words of OpenAPI."""
-    text = {"schema": {"type": "string"}}
+    text, binary = {"schema": {"type": "string"}}, {"schema": {"type": "string", "format": "binary"}}
     return {
         "description": "The decisions, in the order of the records.",
         "model": Answer,
-        "content": {JSON_TYPE: {}, LINES_TYPE: text, CSV_TYPE: text},
+        "content": {JSON_TYPE: {}, LINES_TYPE: text, CSV_TYPE: text, ARROW_TYPE: binary},
     }
 
 
@@ -103,9 +104,13 @@ def _weighted(media_range: str) -> tuple[str, float]:
 
 
 def answer_body(decisions: pl.DataFrame, bundle_version: str, kind: str) -> bytes:
-    """The decisions in one of the three content types. CSV has a header and its reasons are JSON text."""
+    """The decisions in one of the content types. CSV has a header and its reasons are JSON text."""
     if kind == CSV_TYPE:
         return flat_csv(decisions).write_csv().encode()
+    if kind == ARROW_TYPE:
+        from matching.runtime_arrow import arrow_body
+
+        return arrow_body(decisions)
     if kind == LINES_TYPE:
         return decisions.write_ndjson().encode()
     return f'{{"bundle_version":{json.dumps(bundle_version)},"decisions":{decisions.write_json()}}}'.encode()

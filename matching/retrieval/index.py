@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from matching.files import write_json
 from matching.master import comparable
 from matching.name_reader import NameReader, places, take
-from matching.records import ATTRIBUTES
+from matching.records import ATTRIBUTES, read_own
 from matching.retrieval.encoder import Encoder, quantise
 from matching.vocabulary import NameTable, Vocabulary, inverse_document_frequency, known_as
 
@@ -209,7 +209,7 @@ class RetrievalIndex:
         # Copy-on-write: shared as long as nobody writes, and of a fresh array's type, so kernels compile once.
         arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="c", allow_pickle=False) for n in names}
         return cls(
-            pl.read_parquet(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder
+            read_own(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder
         )
 
 
