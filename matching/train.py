@@ -96,7 +96,8 @@ class Ending:
         if isinstance(problem, InputError | BundleError):
             self.code, reason = WRONG_INPUT, str(problem)
         elif isinstance(problem, KeyboardInterrupt):
-            self.code, reason = INTERRUPTED, "stopped"
+            self.code = INTERRUPTED
+            return True
         else:
             self.code, last = FAILED, traceback.extract_tb(trace)[-1]
             reason = f"{kind.__name__} in {Path(last.filename).name}, line {last.lineno}"

@@ -10,21 +10,26 @@
 | `endpoint` | LocalEndpoint | SageMakerEndpoint |
 | `alerts` | LocalAlerts | SNSAlerts |
 | `telemetry` | LocalTelemetry | S3Telemetry |
+| `trainer` | LocalTrainer, or PipesTrainer (MATCHING_TRAINER) | the same, or SageMakerTrainer |
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from resources.alerts import Alerts, LocalAlerts, SNSAlerts
-from resources.endpoint import Endpoint, LocalEndpoint, SageMakerEndpoint
+from resources.endpoint import Endpoint
+from resources.endpoint_local import LocalEndpoint
+from resources.endpoint_sagemaker import SageMakerEndpoint
 from resources.folders import FolderIOManager
 from resources.registry import LocalRegistry, Registry, SageMakerRegistry
 from resources.store import LocalStore, ObjectStore, S3Store
 from resources.tables import GlueTables, LocalTables, Tables
 from resources.telemetry import LocalTelemetry, S3Telemetry, Telemetry
+from resources.training import LocalTrainer, PipesTrainer, SageMakerTrainer, Trainer
 
 AWS_SETTINGS = {
     "MATCHING_BUCKET": "the S3 bucket of store, tables and telemetry",
@@ -33,6 +38,12 @@ AWS_SETTINGS = {
     "MATCHING_ALERT_TOPIC_ARN": "the SNS topic of alerts",
 }
 """What has to be set for `aws`. The region and credentials are the usual AWS settings."""
+
+SAGEMAKER_TRAINING_SETTINGS = {
+    "MATCHING_TRAINING_IMAGE_URI": "the training container in ECR",
+    "MATCHING_TRAINING_ROLE_ARN": "the role that training jobs run under",
+}
+"""What has to be set for MATCHING_TRAINER=sagemaker."""
 
 
 class SettingError(ValueError):
@@ -63,16 +74,14 @@ def _local(folder: Path) -> dict[str, Any]:
         LocalTables(warehouse=str(folder / "warehouse")),
         LocalStore(root=str(folder / "store")),
         LocalRegistry(store=LocalStore(root=str(folder / "registry"))),
-        LocalEndpoint(root=str(folder / "endpoint")),
+        LocalEndpoint(store=LocalStore(root=str(folder / "store")), root=str(folder / "endpoint")),
         LocalAlerts(path=str(folder / "alerts.jsonl")),
         LocalTelemetry(root=str(folder / "telemetry")),
     )
 
 
 def _aws(folder: Path) -> dict[str, Any]:
-    missing = [f"{name} ({meaning})" for name, meaning in AWS_SETTINGS.items() if not os.environ.get(name)]
-    if missing:
-        raise SettingError(f"MATCHING_ENV is aws; set {', '.join(missing)}")
+    _require(AWS_SETTINGS, "MATCHING_ENV is aws")
     bucket, image, role, topic = (os.environ[name] for name in AWS_SETTINGS)
     prefix = os.environ.get("MATCHING_PREFIX", "matching")
     store = S3Store(bucket=bucket, prefix=prefix, cache=str(folder / "cache"))
@@ -87,6 +96,26 @@ def _aws(folder: Path) -> dict[str, Any]:
     )
 
 
+def _require(settings: Mapping[str, str], because: str) -> None:
+    missing = [f"{name} ({meaning})" for name, meaning in settings.items() if not os.environ.get(name)]
+    if missing:
+        raise SettingError(f"{because}; set {', '.join(missing)}")
+
+
+def _trainer(store: ObjectStore) -> Trainer:
+    """Where training runs. SageMaker's jobs read from S3, so only `aws` has them."""
+    kind = os.environ.get("MATCHING_TRAINER", "local")
+    if kind == "local":
+        return LocalTrainer(store=store)
+    if kind == "pipes":
+        return PipesTrainer(store=store)
+    if kind == "sagemaker" and isinstance(store, S3Store):
+        _require(SAGEMAKER_TRAINING_SETTINGS, "MATCHING_TRAINER is sagemaker")
+        image, role = (os.environ[name] for name in SAGEMAKER_TRAINING_SETTINGS)
+        return SageMakerTrainer(store=store, image_uri=image, role_arn=role, kms_key=os.environ.get("MATCHING_KMS_KEY"))
+    raise SettingError(f"MATCHING_TRAINER is {kind!r}: use local or pipes, or with MATCHING_ENV=aws also sagemaker")
+
+
 def _named(
     tables: Tables, store: ObjectStore, registry: Registry, endpoint: Endpoint, alerts: Alerts, telemetry: Telemetry
 ) -> dict[str, Any]:
@@ -99,4 +128,5 @@ def _named(
         "endpoint": endpoint,
         "alerts": alerts,
         "telemetry": telemetry,
+        "trainer": _trainer(store),
     }

@@ -8,12 +8,13 @@ import polars as pl
 
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex, variant_names
-from matching.training import encoder_pairs, train_encoder
+from matching.training import encoder_pairs
 from matching_assets.folders import Folder, array_in
 from matching_assets.owners import MODELS
 from matching_assets.partitions import labelled
 from matching_assets.reporting import report
 from matching_assets.settings import Training
+from resources.training import Trainer
 
 
 @dg.asset(
@@ -25,13 +26,18 @@ from matching_assets.settings import Training
     pool="training",
 )
 def encoder(
-    reference_master: pl.DataFrame, clean_records: pl.LazyFrame, labels: pl.DataFrame, training: Training
-) -> dg.MaterializeResult[Folder]:
+    reference_master: pl.DataFrame,
+    clean_records: pl.LazyFrame,
+    labels: pl.DataFrame,
+    training: Training,
+    trainer: dg.ResourceParam[Trainer],
+) -> dg.MaterializeResult[Path]:
     """Turns a name into a vector, so that writings of one entity lie together. Trained here: no foreign weights."""
     config, records = training.fit_config(), labelled(clean_records, labels)
-    trained = train_encoder(reference_master, records, labels, config)
+    tables = {"reference_master": reference_master, "records": records, "labels": labels}
+    trained = trainer.run("encoder", tables, config)
     pairs = len(encoder_pairs(reference_master, records, labels, config))
-    return report(Folder([trained]), numbers={"training_names": reference_master.height, "training_pairs": pairs})
+    return report(trained, numbers={"training_names": reference_master.height, "training_pairs": pairs})
 
 
 @dg.asset(

@@ -6,12 +6,13 @@ import dagster as dg
 import polars as pl
 
 from matching.master import all_ids
-from matching.training import best_of, fit_policy, fit_ranker, training_facts
+from matching.training import best_of, fit_policy, training_facts
 from matching_assets.folders import Folder, table_in
 from matching_assets.owners import MODELS
 from matching_assets.partitions import labelled
 from matching_assets.reporting import report
 from matching_assets.settings import Training
+from resources.training import Trainer
 
 
 @dg.asset(
@@ -28,15 +29,18 @@ def ranker(
     labels: pl.DataFrame,
     reference_master: pl.DataFrame,
     training: Training,
-) -> dg.MaterializeResult[Folder]:
+    trainer: dg.ResourceParam[Trainer],
+) -> dg.MaterializeResult[Path]:
     """Orders a record's candidates. Beside it: the margins of records whose entity their ranker had not seen."""
-    records = labelled(clean_records, labels)
-    fitted, out_of_fold = fit_ranker(pair_features, records, labels, reference_master, training.fit_config())
+    config, records = training.fit_config(), labelled(clean_records, labels)
+    tables = {"pair_features": pair_features, "records": records, "labels": labels}
+    fitted = trainer.run("ranker", {**tables, "reference_master": reference_master}, config)
+    out_of_fold = table_in(fitted, "out_of_fold")
     best = out_of_fold.sort("margin", descending=True).unique("record_id", keep="first", maintain_order=True)
     return report(
-        Folder([fitted], tables={"out_of_fold": out_of_fold}),
+        fitted,
         numbers={
-            "trees": fitted.config.trees,
+            "trees": config.ranker.trees,
             "records": best.height,
             "out_of_fold_top1": best.filter("right").height
             / max(out_of_fold.filter("right")["record_id"].n_unique(), 1),

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from resources.alerts import Alerts, SNSAlerts
-from resources.endpoint import Endpoint, SageMakerEndpoint
-from resources.environment import AWS_SETTINGS, SettingError, for_environment, state_folder
+from resources.endpoint import Endpoint
+from resources.endpoint_sagemaker import SageMakerEndpoint
+from resources.environment import AWS_SETTINGS, SAGEMAKER_TRAINING_SETTINGS, SettingError, for_environment, state_folder
 from resources.registry import Registry, SageMakerRegistry
 from resources.store import ObjectStore, S3Store
 from resources.tables import GlueTables, Tables
 from resources.telemetry import S3Telemetry, Telemetry
+from resources.training import LocalTrainer, PipesTrainer, SageMakerTrainer, Trainer
 
 INTERFACES = {
     "tables": Tables,
@@ -19,12 +21,21 @@ INTERFACES = {
     "endpoint": Endpoint,
     "alerts": Alerts,
     "telemetry": Telemetry,
+    "trainer": Trainer,
 }
 
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*AWS_SETTINGS, "MATCHING_ENV", "MATCHING_HOME", "MATCHING_PREFIX", "MATCHING_MODEL_GROUP"):
+    for name in (
+        *AWS_SETTINGS,
+        *SAGEMAKER_TRAINING_SETTINGS,
+        "MATCHING_ENV",
+        "MATCHING_TRAINER",
+        "MATCHING_HOME",
+        "MATCHING_PREFIX",
+        "MATCHING_MODEL_GROUP",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -51,7 +62,7 @@ def test_matching_env_chooses(aws_settings: None, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MATCHING_ENV", "aws")
     kinds = {type(for_environment(home=tmp_path)[key]) for key in INTERFACES}
 
-    assert kinds == {GlueTables, S3Store, SageMakerRegistry, SageMakerEndpoint, SNSAlerts, S3Telemetry}
+    assert kinds == {GlueTables, S3Store, SageMakerRegistry, SageMakerEndpoint, SNSAlerts, S3Telemetry, LocalTrainer}
 
 
 def test_an_unknown_environment_is_refused(tmp_path: Path) -> None:
@@ -80,3 +91,30 @@ def test_making_the_resources_writes_nothing(tmp_path: Path) -> None:
     for_environment("local", tmp_path / "home")
 
     assert not (tmp_path / "home").exists()
+
+
+def test_training_runs_where_it_is_told_to(aws_settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in SAGEMAKER_TRAINING_SETTINGS:
+        monkeypatch.setenv(name, "set")
+    trainers = {}
+    for kind, env in (("local", "local"), ("pipes", "local"), ("sagemaker", "aws")):
+        monkeypatch.setenv("MATCHING_TRAINER", kind)
+        trainers[kind] = type(for_environment(env, tmp_path)["trainer"])
+
+    assert trainers == {"local": LocalTrainer, "pipes": PipesTrainer, "sagemaker": SageMakerTrainer}
+
+
+def test_sagemaker_does_not_train_on_what_lies_on_a_laptop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MATCHING_TRAINER", "sagemaker")
+
+    with pytest.raises(SettingError, match="with MATCHING_ENV=aws also sagemaker"):
+        for_environment("local", tmp_path)
+
+
+def test_settings_that_sagemaker_training_lacks_are_named(
+    aws_settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MATCHING_TRAINER", "sagemaker")
+
+    with pytest.raises(SettingError, match=r"set MATCHING_TRAINING_IMAGE_URI .* MATCHING_TRAINING_ROLE_ARN"):
+        for_environment("aws", tmp_path)
