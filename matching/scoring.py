@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -87,22 +87,26 @@ class Scorer:
     def _priors(self) -> PriorTables:
         return PriorTables.of(self.ranker.priors, reference_facts(self.index.master))
 
-    def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True) -> Scored:
+    def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True, with_embedding: bool = True) -> Scored:
         """Decide records (record_id, name, any attribute) among `top_k` candidates each.
 
         A record without a readable name goes to review, never to match. Without `reasons` no reason is told.
+        Without the embedding every decision is degraded and in review: its probability is not the certified one.
         """
         with threads_for(records.height):
-            return self._score(records, top_k, reasons)
+            return self._score(records, top_k, reasons, with_embedding)
 
-    def _score(self, records: pl.DataFrame, top_k: int, reasons: bool) -> Scored:
+    def _score(self, records: pl.DataFrame, top_k: int, reasons: bool, with_embedding: bool) -> Scored:
         queries = self.index.queries(records["name"].to_list())
-        found = self.index.search(queries, top_k)
+        found = self.index.search(queries, top_k, with_embedding)
         owner, variant, lexical, embedding = flatten(found)
         features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding, self._priors)
         margins = self.ranker.margins(features)
         ranked = rank(owner, margins, records.height)
         decided = decide(ranked, queries, self.calibration, self.policy)
+        degraded = not with_embedding and self.index.encoder is not None
+        if degraded:
+            decided = replace(decided, band=["review"] * records.height)
         reference = np.append(self.index.arrays["variant_reference"][variant], 0)  # the last for the pair -1
         kinds = tuple(self.ranker.priors.kinds)
         told = (
@@ -121,7 +125,7 @@ class Scorer:
                 "reasons": told[0],
                 "contrast": told[1],
                 "margin": pl.Series(ranked.margin, nan_to_null=True),
-                "degraded": pl.Series([False]).new_from_index(0, records.height),
+                "degraded": pl.Series([degraded]).new_from_index(0, records.height),
                 "bundle_version": pl.Series([self.bundle_version]).new_from_index(0, records.height),
             }
         )
