@@ -15,6 +15,7 @@ import polars as pl
 
 from benchmarks.process import Run, run
 from benchmarks.tasks import Task
+from matching.accounts import combine
 from matching.bundle import read_manifest
 from matching.evaluation import evaluate, slice_columns
 
@@ -45,9 +46,30 @@ def measure_accuracy(task: Task, other: Path, folder: Path) -> dict[str, Any]:
         "records": asked.height,
         "runs": {name: asdict(one) for name, one in runs.items()},
         "metrics": evaluate(decisions, task.asked, candidates, slice_columns(asked)),
+        "accounts": of_accounts(decisions, task.asked, read_manifest(bundle).facts["certificate"]["threshold"]),
         "certificate": read_manifest(bundle).facts["certificate"]["statement"],
         "reindexed": read_manifest(folder / "reindexed").facts["certificate"]["statement"],
     }
+
+
+def of_accounts(decisions: pl.DataFrame, labels: pl.DataFrame, threshold: float | None) -> dict[str, Any]:
+    """Entities that several records write differently, each as one account of these names, beside the names alone."""
+    known = labels.drop_nulls("reference_id").select("record_id", right="reference_id")
+    asked = decisions.join(known, on="record_id", maintain_order="left")
+    asked = asked.filter(pl.len().over("right") > 1)
+    accounts = combine(asked.drop("right"), asked["right"], threshold).with_columns(right="account_id")
+
+    def figures(decided: pl.DataFrame) -> dict[str, Any]:
+        matched, named = pl.col("decision") == "match", pl.col("reference_id") == pl.col("right")
+        right, made = decided.select((matched & named).sum(), matched.sum()).row(0)
+        return {
+            "asked": decided.height,
+            "top1": decided.select(named.mean()).item(),
+            "coverage": made / max(decided.height, 1),
+            "precision": right / made if made else None,
+        }
+
+    return {"names": figures(asked), "accounts": figures(accounts)}
 
 
 def matching(folder: Path, *words: str | Path) -> Run:

@@ -28,6 +28,7 @@ SIZES = {40_000: 20_000, 100_000: 20_000, 1_000_000: 10_000}  # references: reco
 WITH_EMM = 100_000
 PEER_RECORDS = {"tfidf": 4_000, "emm": 2_000}  # the first of the same records
 TAUGHT = 3_000
+CHANGED = 1_000  # references that an update replaces
 SEED = 20_261
 
 
@@ -79,16 +80,22 @@ def models(scratch: Path) -> Path:
 
 
 def measure_ours(bundle: Path, folder: Path, labels: pl.DataFrame) -> dict[str, Any]:
-    """Index, reindex, score, and the first decision of a fresh process."""
+    """Index, reindex, update, score, and the first decision of a fresh process."""
     built, _ = step("index", bundle, folder / "reference.parquet")
     reindexed = folder / "reindexed"
     whole = matching(folder, "reindex", "--bundle", bundle, "--reference", folder / "reference.parquet",
                      "--out", reindexed)  # fmt: skip
+    reference = pl.read_parquet(folder / "reference.parquet")
+    changed = reference.sample(min(CHANGED, reference.height), seed=SEED)
+    changed.with_columns(pl.col("name") + " Anew").write_parquet(folder / "changed.parquet")
+    update = matching(folder, "update", "--bundle", reindexed, "--add", folder / "changed.parquet",
+                      "--out", folder / "updated")  # fmt: skip
     scored, _ = step("score", reindexed, folder / "records.parquet")
     starts = [step("first", reindexed, folder / "records.parquet")[1].seconds for _ in range(3)]
     return scored | {
         "index": built,
         "reindex_seconds": whole.seconds,
+        "update_seconds": update.seconds,
         "start_seconds": min(starts),
         "top1": top1(pl.read_parquet(folder / "best.parquet"), labels),
     }
