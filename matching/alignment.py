@@ -260,90 +260,89 @@ def agreement(left: int, right: int) -> float:
     return 1.0 if left == right else -1.0
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, nogil=True)
 def name_features(
     pair_record: Any, pair_variant: Any,
     record_tokens: Any, record_starts: Any, record_chars: Any, record_char_starts: Any, known: Any, record_idf: Any,
     tokens: Any, starts: Any, chars: Any, char_starts: Any, idf: Any,
     record_form: Any, form: Any, record_class: Any, share_class: Any, truncated: Any, namesakes: Any, titles: int,
-    longest: int, out: Any, threads: int,
+    longest: int, out: Any,
 ) -> None:  # fmt: skip
     """Fill `out` (float32 [pairs, columns]) for pairs of record and variant numbers.
 
     The columns are `matching.features.NAME_FEATURES`, in their order. longest: words that a name may have.
     """
-    for worker in nb.prange(threads):
-        left_match, right_match = np.empty(longest, np.int32), np.empty(longest, np.int32)
-        left_kind, right_kind = np.empty(longest, np.int32), np.empty(longest, np.int32)
-        left_near, right_near = np.empty(longest, np.float32), np.empty(longest, np.float32)
-        masks = np.zeros(256, np.uint64)
-        grid = np.empty((longest, longest), np.float32)
-        left_text, right_text = np.empty(MAX_LENGTH, np.uint8), np.empty(MAX_LENGTH, np.uint8)
-        for p in range(worker, len(pair_record), threads):
-            r, v = pair_record[p], pair_variant[p]
-            left, right = record_tokens[record_starts[r] : record_starts[r + 1]], tokens[starts[v] : starts[v + 1]]
-            n, m = len(left), len(right)
-            align(left, record_chars, record_char_starts, known, right, chars, char_starts,
-                  left_match, left_kind, left_near, right_match, right_kind, right_near, masks, grid)  # fmt: skip
-            total, cover, exact, lost, rarest, abbreviated, spelt, together = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            numbers, equal_numbers = 0, 0
-            for i in range(n):
-                w = record_idf[left[i]]
-                total += w
-                cover += w * left_near[i]
-                if left_kind[i] == EXACT:
-                    exact += w
-                    rarest = max(rarest, w)
-                elif left_kind[i] == ABBREVIATION:
-                    abbreviated += w
-                elif left_kind[i] == SPELLING:
-                    spelt += w
-                elif left_kind[i] == JOINED or left_kind[i] == INITIALS:
-                    together += w
-                else:
-                    lost = max(lost, w)
-                if is_number(record_chars[record_char_starts[left[i]] : record_char_starts[left[i] + 1]]):
-                    numbers += 1
-                    equal_numbers += left_kind[i] == EXACT
-            other_total, other_cover, other_lost, other_numbers = 0.0, 0.0, 0.0, 0
-            for j in range(m):
-                w = idf[right[j]]
-                other_total += w
-                other_cover += w * right_near[j]
-                if right_match[j] < 0:
-                    other_lost = max(other_lost, w)
-                if is_number(chars[char_starts[right[j]] : char_starts[right[j] + 1]]):
-                    other_numbers += 1
-            a = letters(left, record_chars, record_char_starts, left_text)
-            b = letters(right, chars, char_starts, right_text)
-            common = 0
-            while common < min(a, b) and left_text[common] == right_text[common]:
-                common += 1
-            total, other_total = max(total, 1e-6), max(other_total, 1e-6)
-            same = n == m and n > 0
-            for i in range(min(n, m)):
-                same = same and left_kind[i] == EXACT and left_match[i] == i
-            o = out[p]
-            o[0] = 1.0 if same else 0.0
-            o[1] = cover / total
-            o[2] = other_cover / other_total
-            o[3] = exact / total
-            o[4] = left_near[0] if n > 0 and m > 0 and left_match[0] == 0 else 0.0
-            o[5] = edit_similarity(left_text[:a], right_text[:b], masks)
-            o[6] = common / max(min(a, b), 1)
-            o[7] = rarest
-            o[8] = lost
-            o[9] = other_lost
-            o[10] = n
-            o[11] = m
-            o[12] = abbreviated / total
-            o[13] = spelt / total
-            o[14] = together / total
-            o[15] = 0.0
-            if numbers + other_numbers > 0:
-                o[15] = 1.0 if numbers == other_numbers and equal_numbers == numbers else -1.0
-            o[16] = agreement(record_form[r], form[v])
-            o[17] = agreement(record_class[r], share_class[v])
-            o[18] = truncated[r]
-            o[19] = min(namesakes[v], 9)
-            o[20] = 1.0 if v >= titles else 0.0
+    left_match, right_match = np.empty(longest, np.int32), np.empty(longest, np.int32)
+    left_kind, right_kind = np.empty(longest, np.int32), np.empty(longest, np.int32)
+    left_near, right_near = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    masks = np.zeros(256, np.uint64)
+    grid = np.empty((longest, longest), np.float32)
+    left_text, right_text = np.empty(MAX_LENGTH, np.uint8), np.empty(MAX_LENGTH, np.uint8)
+    for p in range(len(pair_record)):
+        r, v = pair_record[p], pair_variant[p]
+        left, right = record_tokens[record_starts[r] : record_starts[r + 1]], tokens[starts[v] : starts[v + 1]]
+        n, m = len(left), len(right)
+        align(left, record_chars, record_char_starts, known, right, chars, char_starts,
+              left_match, left_kind, left_near, right_match, right_kind, right_near, masks, grid)  # fmt: skip
+        total, cover, exact, lost, rarest, abbreviated, spelt, together = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        numbers, equal_numbers = 0, 0
+        for i in range(n):
+            w = record_idf[left[i]]
+            total += w
+            cover += w * left_near[i]
+            if left_kind[i] == EXACT:
+                exact += w
+                rarest = max(rarest, w)
+            elif left_kind[i] == ABBREVIATION:
+                abbreviated += w
+            elif left_kind[i] == SPELLING:
+                spelt += w
+            elif left_kind[i] == JOINED or left_kind[i] == INITIALS:
+                together += w
+            else:
+                lost = max(lost, w)
+            if is_number(record_chars[record_char_starts[left[i]] : record_char_starts[left[i] + 1]]):
+                numbers += 1
+                equal_numbers += left_kind[i] == EXACT
+        other_total, other_cover, other_lost, other_numbers = 0.0, 0.0, 0.0, 0
+        for j in range(m):
+            w = idf[right[j]]
+            other_total += w
+            other_cover += w * right_near[j]
+            if right_match[j] < 0:
+                other_lost = max(other_lost, w)
+            if is_number(chars[char_starts[right[j]] : char_starts[right[j] + 1]]):
+                other_numbers += 1
+        a = letters(left, record_chars, record_char_starts, left_text)
+        b = letters(right, chars, char_starts, right_text)
+        common = 0
+        while common < min(a, b) and left_text[common] == right_text[common]:
+            common += 1
+        total, other_total = max(total, 1e-6), max(other_total, 1e-6)
+        same = n == m and n > 0
+        for i in range(min(n, m)):
+            same = same and left_kind[i] == EXACT and left_match[i] == i
+        o = out[p]
+        o[0] = 1.0 if same else 0.0
+        o[1] = cover / total
+        o[2] = other_cover / other_total
+        o[3] = exact / total
+        o[4] = left_near[0] if n > 0 and m > 0 and left_match[0] == 0 else 0.0
+        o[5] = edit_similarity(left_text[:a], right_text[:b], masks)
+        o[6] = common / max(min(a, b), 1)
+        o[7] = rarest
+        o[8] = lost
+        o[9] = other_lost
+        o[10] = n
+        o[11] = m
+        o[12] = abbreviated / total
+        o[13] = spelt / total
+        o[14] = together / total
+        o[15] = 0.0
+        if numbers + other_numbers > 0:
+            o[15] = 1.0 if numbers == other_numbers and equal_numbers == numbers else -1.0
+        o[16] = agreement(record_form[r], form[v])
+        o[17] = agreement(record_class[r], share_class[v])
+        o[18] = truncated[r]
+        o[19] = min(namesakes[v], 9)
+        o[20] = 1.0 if v >= titles else 0.0

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.master import comparable
+from matching.parallel import each, spans
 from matching.priors import PRIOR_ATTRIBUTES, PriorTables, origins_of
 from matching.records import ATTRIBUTES
 from matching.retrieval.index import MISSING, UNSEEN, Found, Queries, RetrievalIndex
@@ -95,6 +96,7 @@ CANDIDATE_SCHEMA = {
     "record_id": pl.String, "reference_id": pl.String, "rank": pl.Int32, "score": pl.Float32,
     "lexical": pl.Float32, "embedding": pl.Float32, "variant": pl.Int32,
 }  # fmt: skip
+PART = 1 << 16  # pairs that are compared at a time
 _COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
 
 
@@ -157,7 +159,6 @@ def feature_matrix(
     """
     from matching.alignment import name_features
     from matching.names import MAX_TOKENS, flag_bits
-    from matching.retrieval.index import LOAD_THREADS
 
     a = index.arrays
     out = np.zeros((len(owner), len(FEATURES)), np.float32)
@@ -172,13 +173,19 @@ def feature_matrix(
     form_number = {f: i for i, f in enumerate(index.legal_forms)}
     forms = np.array([*(form_number.get(f, UNSEEN) for f in table.forms), MISSING], np.int32)[table.form]
     cut = (table.flags & flag_bits(["truncated"]) != 0).astype(np.float32)
-    name_features(
-        owner, variant,
-        table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, queries.known, record_idf,
-        a["name_tokens"], a["name_starts"], a["word_chars"], a["word_starts"], idf,
-        forms, a["legal_form"], table.share_class, a["share_class"], cut, a["variant_namesakes"], index.master.height,
-        MAX_TOKENS, out, LOAD_THREADS,
-    )  # fmt: skip
+
+    def compare(span: tuple[int, int]) -> None:
+        part = slice(*span)
+        name_features(
+            owner[part], variant[part],
+            table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts, queries.known, record_idf,
+            a["name_tokens"], a["name_starts"], a["word_chars"], a["word_starts"], idf,
+            forms, a["legal_form"], table.share_class, a["share_class"], cut, a["variant_namesakes"],
+            index.master.height, MAX_TOKENS, out[part],
+        )  # fmt: skip
+
+    for _ in each(compare, spans(len(owner), PART)):
+        pass
     reference = a["variant_reference"][variant]
     for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):
         if attribute in records.columns and attribute in index.attributes:

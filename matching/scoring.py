@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +25,7 @@ from matching.explanation import GROUP_OF_FEATURE, contrast, tell
 from matching.features import FEATURE_NAMES, feature_matrix, flatten
 from matching.files import atomic_folder, folder_files, write_json
 from matching.master import build_reference_master, changed
+from matching.parallel import THREADS, each, spans
 from matching.policy import Policy, on_reference
 from matching.priors import PriorTables, reference_facts
 from matching.ranker import Ranker
@@ -33,7 +33,7 @@ from matching.reasons import DIFFERENCE, REASON, contrast_column, reasons_column
 from matching.records import content_hash
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
-FEW_RECORDS = 16
+PART, FEW = 1024, 32  # records that are decided at a time, at most; and fewer are not shared out
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,15 @@ class Scorer:
         A record without a readable name goes to review, never to match. Without `reasons` no reason is told.
         Without the embedding every decision is degraded and in review: its probability is not the certified one.
         """
-        with threads_for(records.height):
-            return self._score(records, top_k, reasons, with_embedding)
+        parts = spans(records.height, max(min(PART, -(-records.height // THREADS)), FEW))
+        made = list(each(lambda part: self._score(records[slice(*part)], top_k, reasons, with_embedding), parts))
+        if len(made) == 1:
+            return made[0]
+        return Scored(
+            pl.concat([part.decisions for part in made]),
+            lambda: pl.concat([part.candidates for part in made]),
+            lambda: pl.concat([part.telemetry for part in made]),
+        )
 
     def _score(self, records: pl.DataFrame, top_k: int, reasons: bool, with_embedding: bool) -> Scored:
         queries = self.index.queries(records["name"].to_list())
@@ -230,22 +237,6 @@ class Scorer:
             }
             write_json(draft / MANIFEST, content)
         return out
-
-
-@contextmanager
-def threads_for(records: int) -> Iterator[None]:
-    """Let compiled code run on one thread for a few records: to wake another would take ten times as long as they do.
-
-    Numba keeps the number by thread, so requests that are answered beside one another do not disturb each other.
-    """
-    import numba
-
-    before = numba.get_num_threads()
-    numba.set_num_threads(1 if records <= FEW_RECORDS else before)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
 
 
 @dataclass(frozen=True)

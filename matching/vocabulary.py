@@ -7,24 +7,21 @@ tokens to those of the reference (-1: never seen).
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from matching.names import MAX_TOKENS, ReadNames, form_text, read_names
+from matching.parallel import each
 
 Ints = NDArray[Any]
-Made = TypeVar("Made")
 CHUNK = 8192  # names that are read at a time: what they need stays small
-THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -173,31 +170,13 @@ def _with_room(values: Ints, used: int, more: int) -> Ints:
 
 
 def _read_in_chunks(names: Sequence[str | None] | pl.Series) -> Iterator[ReadNames]:
-    """Read names, on THREADS threads where there are many."""
+    """Read names, on several threads where there are many."""
 
     def read(start: int) -> ReadNames:
         part = names[start : start + CHUNK]
         return read_names(part.to_list() if isinstance(part, pl.Series) else part)
 
-    return in_order(read, range(0, max(len(names), 1), CHUNK))
-
-
-def in_order(work: Callable[[int], Made], parts: Sequence[int]) -> Iterator[Made]:
-    """What `work` makes of each part, in their order: on THREADS threads where there are several, as far as it lets go.
-
-    No more is made in advance than THREADS parts.
-    """
-    if len(parts) == 1:
-        yield work(parts[0])
-        return
-    with ThreadPoolExecutor(THREADS) as pool:
-        under_way: deque[Future[Made]] = deque()
-        for part in parts:
-            under_way.append(pool.submit(work, part))
-            if len(under_way) > THREADS:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+    return each(read, range(0, max(len(names), 1), CHUNK))
 
 
 def known_as(records: Vocabulary, reference: Vocabulary) -> NDArray[np.int32]:

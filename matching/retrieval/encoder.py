@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.files import write_json
+from matching.retrieval.terms import terms_of
 from matching.vocabulary import NameTable
 
 WORD_BITS = 15
@@ -67,12 +68,12 @@ class Encoder:
         """Unit vectors of names, or zeros for a name without words. float32 [n, dim]."""
         return self.embed_table(NameTable.of(names))
 
-    def embed_table(self, names: NameTable, threads: int = 1) -> NDArray[np.float32]:
+    def embed_table(self, names: NameTable) -> NDArray[np.float32]:
         """As `embed`, of names that are parsed already."""
         from matching.retrieval.encoder_kernels import unit_vectors
 
-        terms, starts = encoder_terms(names, threads)
-        return np.asarray(unit_vectors(terms, starts, self.table, self.layer, threads), np.float32)
+        terms, starts = encoder_terms(names)
+        return np.asarray(unit_vectors(terms, starts, self.table, self.layer), np.float32)
 
     def save(self, folder: Path) -> None:
         """Write `encoder.safetensors` and `encoder.json`."""
@@ -92,16 +93,14 @@ class Encoder:
         return cls(config, weights["table"].astype(np.float32), weights["layer"])
 
 
-def encoder_terms(table: NameTable, threads: int = 1) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def encoder_terms(table: NameTable) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Term numbers of names: trigram codes, and words by hash. (int32 flat, int64 [n + 1])."""
-    from matching.retrieval.grams import WORDS, all_terms
+    from matching.retrieval.grams import WORDS
 
-    words = table.vocabulary
-    terms, starts = all_terms(table.tokens, table.starts, words.chars, words.starts, WORD_BITS, WORDS, threads)
-    return terms, starts
+    return terms_of(table, WORD_BITS, WORDS)
 
 
-def quantise(vectors: NDArray[np.float32], threads: int = 1) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """int8 codes and the scale that turns them back: vectors ~ codes * scale.
 
     Codes are padded with zeros: int8 [n, LANES] (or [n, 0] of vectors without length), float32 [n].
@@ -112,5 +111,5 @@ def quantise(vectors: NDArray[np.float32], threads: int = 1) -> tuple[NDArray[np
 
     if vectors.shape[1] > LANES:
         raise ValueError(f"vectors of {vectors.shape[1]} numbers are longer than {LANES}")
-    codes, scale = int8_codes(vectors, -(-vectors.shape[1] // LANES) * LANES, threads)
+    codes, scale = int8_codes(vectors, -(-vectors.shape[1] // LANES) * LANES)
     return codes, scale

@@ -1,4 +1,4 @@
-"""Compiled reading of the encoder: one name at a time, in a fixed order of additions, on any number of threads."""
+"""Compiled reading of the encoder: one name at a time, in a fixed order of additions."""
 
 from __future__ import annotations
 
@@ -36,30 +36,28 @@ def unit_vector(terms: Any, table: Any, layer: Any, mean: Any, out: Any) -> None
             out[d] /= length
 
 
-@nb.njit(cache=True, parallel=True)
-def unit_vectors(terms: Any, starts: Any, table: Any, layer: Any, threads: int) -> Any:
+@nb.njit(cache=True, nogil=True)
+def unit_vectors(terms: Any, starts: Any, table: Any, layer: Any) -> Any:
     """Vectors of names. terms: int32 flat, starts: int64 [n + 1], table: float32 [terms, dim], layer: [dim, dim]."""
     names, dim = len(starts) - 1, table.shape[1]
     out = np.empty((names, dim), np.float32)
-    for worker in nb.prange(threads):
-        mean = np.empty(dim, np.float32)
-        for i in range(worker * names // threads, (worker + 1) * names // threads):
-            unit_vector(terms[starts[i] : starts[i + 1]], table, layer, mean, out[i])
+    mean = np.empty(dim, np.float32)
+    for i in range(names):
+        unit_vector(terms[starts[i] : starts[i + 1]], table, layer, mean, out[i])
     return out
 
 
-@nb.njit(cache=True, parallel=True)
-def int8_codes(vectors: Any, lanes: int, threads: int) -> tuple[Any, Any]:
+@nb.njit(cache=True, nogil=True)
+def int8_codes(vectors: Any, lanes: int) -> tuple[Any, Any]:
     """int8 [n, lanes], padded with zeros, and the scale float32 [n] that turns them back; 0 for a zero vector."""
     names, dim = vectors.shape
     codes, scale = np.zeros((names, lanes), np.int8), np.zeros(names, np.float32)
-    for worker in nb.prange(threads):
-        for i in range(worker * names // threads, (worker + 1) * names // threads):
-            largest = np.float32(0.0)
+    for i in range(names):
+        largest = np.float32(0.0)
+        for d in range(dim):
+            largest = max(largest, abs(vectors[i, d]))
+        scale[i] = largest / np.float32(127)
+        if scale[i] > 0:
             for d in range(dim):
-                largest = max(largest, abs(vectors[i, d]))
-            scale[i] = largest / np.float32(127)
-            if scale[i] > 0:
-                for d in range(dim):
-                    codes[i, d] = np.int8(np.rint(vectors[i, d] / scale[i]))
+                codes[i, d] = np.int8(np.rint(vectors[i, d] / scale[i]))
     return codes, scale

@@ -109,31 +109,21 @@ def name_terms(tokens: Any, chars: Any, starts: Any, bits: int, whose: int, out:
     return count
 
 
-@nb.njit(cache=True, parallel=True)
-def all_terms(
-    tokens: Any, name_starts: Any, chars: Any, starts: Any, bits: int, whose: int, threads: int
-) -> tuple[Any, Any]:
-    """Terms of every name: (int32 flat, int64 [n + 1])."""
+@nb.njit(cache=True, nogil=True)
+def all_terms(tokens: Any, name_starts: Any, chars: Any, starts: Any, bits: int, whose: int) -> tuple[Any, Any]:
+    """Terms of every name: (int32 flat, int64 [n + 1]). Name i has tokens[name_starts[i] : name_starts[i + 1]]."""
     names = len(name_starts) - 1
-    room = np.zeros(names + 1, np.int64)
+    room = 0
     for i in range(names):
         most = DIRECT_TERMS
         for at in range(name_starts[i], name_starts[i + 1]):
             most += starts[tokens[at] + 1] - starts[tokens[at]] + 2
-        room[i + 1] = room[i] + min(most, MAX_TERMS + DIRECT_TERMS)
-    loose = np.empty(room[names], np.int32)
-    ends = np.zeros(names + 1, np.int64)
-    for worker in nb.prange(threads):
-        for i in range(worker * names // threads, (worker + 1) * names // threads):
-            own = tokens[name_starts[i] : name_starts[i + 1]]
-            ends[i + 1] = name_terms(own, chars, starts, bits, whose, loose[room[i] : room[i + 1]])
+        room += min(most, MAX_TERMS + DIRECT_TERMS)
+    flat, ends = np.empty(room, np.int32), np.zeros(names + 1, np.int64)
     for i in range(names):
-        ends[i + 1] += ends[i]
-    flat = np.empty(ends[names], np.int32)
-    for i in range(names):
-        for at in range(ends[i], ends[i + 1]):
-            flat[at] = loose[room[i] + at - ends[i]]
-    return flat, ends
+        own = tokens[name_starts[i] : name_starts[i + 1]]
+        ends[i + 1] = ends[i] + name_terms(own, chars, starts, bits, whose, flat[ends[i] :])
+    return flat[: ends[names]].copy(), ends
 
 
 @nb.njit(cache=True)

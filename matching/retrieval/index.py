@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from matching.files import write_json
 from matching.master import comparable
 from matching.name_reader import NameReader, places, take
+from matching.parallel import each, spans
 from matching.records import ATTRIBUTES, read_own
 from matching.retrieval.encoder import Encoder, quantise
+from matching.retrieval.terms import terms_of
 from matching.vocabulary import NameTable, Vocabulary, inverse_document_frequency, known_as
 
 ARRAYS = (
@@ -29,8 +31,8 @@ ARRAYS = (
     "variant_terms", "variant_term_starts", "codes", "scale", "legal_form", "share_class",
 )  # fmt: skip
 MISSING, UNSEEN = -1, -2
-LOAD_THREADS = 2
-PART = 1 << 16  # names
+PART = 1 << 15  # names
+SEARCHED = 1 << 10  # records
 LEAST_BUDGET, BUDGET_SHARE = 4096, 256
 
 
@@ -84,11 +86,8 @@ class RetrievalIndex:
         texts, owner = variant_names(master)
         table = (names or NameReader()).read(texts)
         idf = inverse_document_frequency(table.document_frequency(), len(table))
-        words = table.vocabulary
         bits = grams.table_bits(len(table))
-        terms, starts = grams.all_terms(
-            table.tokens, table.starts, words.chars, words.starts, bits, grams.REFERENCE, LOAD_THREADS
-        )
+        terms, starts = terms_of(table, bits, grams.REFERENCE)
         posting_starts, postings = grams.invert(terms, starts, grams.GRAMS + (2 << bits))
         frequency = np.diff(posting_starts[: grams.GRAMS + (1 << bits) + 1])  # of the scored terms
         weight = inverse_document_frequency(frequency, len(table))
@@ -163,9 +162,8 @@ class RetrievalIndex:
 
         table = NameTable.of(names)
         known = known_as(table.vocabulary, self.vocabulary)
-        words = table.vocabulary
         bits = (len(self.arrays["term_weight"]) - grams.GRAMS).bit_length() - 1
-        terms, starts = grams.all_terms(table.tokens, table.starts, words.chars, words.starts, bits, grams.RECORD, 1)
+        terms, starts = terms_of(table, bits, grams.RECORD)
         return Queries(table, known, terms, starts)
 
     def search(self, queries: Queries, top_k: int = 50, with_embedding: bool = True) -> Found:
@@ -174,19 +172,25 @@ class RetrievalIndex:
 
         a = self.arrays
         dim = a["codes"].shape[1] if with_embedding and self.encoder is not None else 0
-        threads = min(LOAD_THREADS, max(len(queries.table), 1))
-        vectors = (
-            self.encoder.embed_table(queries.table, threads)
-            if dim and self.encoder
-            else np.zeros((len(queries.table), 0), np.float32)
-        )
-        codes, scale = quantise(vectors)
         top_k = min(top_k, self.master.height)
-        variant, score, lexical, embedding = search(
-            queries.terms, queries.term_starts, codes, scale, a["term_weight"], a["posting_starts"], a["postings"],
-            a["variant_terms"], a["variant_term_starts"], a["variant_norm"], a["variant_reference"],
-            a["codes"][:, :dim], a["scale"], posting_budget(len(a["scale"])), top_k, threads,
-        )  # fmt: skip
+
+        def find(span: tuple[int, int]) -> tuple[NDArray[Any], ...]:
+            first, last = span
+            vectors = (
+                self.encoder.embed_table(queries.table.rows(first, last))
+                if dim and self.encoder
+                else np.zeros((last - first, 0), np.float32)
+            )
+            found: tuple[NDArray[Any], ...] = search(
+                queries.terms, queries.term_starts[first : last + 1], *quantise(vectors),
+                a["term_weight"], a["posting_starts"], a["postings"],
+                a["variant_terms"], a["variant_term_starts"], a["variant_norm"], a["variant_reference"],
+                a["codes"][:, :dim], a["scale"], posting_budget(len(a["scale"])), top_k,
+            )  # fmt: skip
+            return found
+
+        parts = list(each(find, spans(len(queries.table), SEARCHED)))
+        variant, score, lexical, embedding = map(np.concatenate, zip(*parts, strict=True)) if parts[1:] else parts[0]
         reference = np.where(variant >= 0, a["variant_reference"][np.maximum(variant, 0)], -1).astype(np.int32)
         return Found(variant, reference, score, lexical, embedding)
 
@@ -208,9 +212,7 @@ class RetrievalIndex:
         names = [*ARRAYS, *(f"attribute_{a}" for a in known["attributes"])]
         # Copy-on-write: shared as long as nobody writes, and of a fresh array's type, so kernels compile once.
         arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="c", allow_pickle=False) for n in names}
-        return cls(
-            read_own(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder
-        )
+        return cls(read_own(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder)
 
 
 def variant_names(master: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int32]]:
@@ -230,10 +232,7 @@ def posting_budget(variants: int) -> int:
 
 def vector_codes(encoder: Encoder, names: NameTable) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Vectors of names as `quantise` gives them, PART names at a time: all of them would take four times the room."""
-    parts = [
-        quantise(encoder.embed_table(names.rows(first, first + PART), LOAD_THREADS), LOAD_THREADS)
-        for first in range(0, max(len(names), 1), PART)
-    ]
+    parts = list(each(lambda span: quantise(encoder.embed_table(names.rows(*span))), spans(len(names), PART)))
     return np.concatenate([codes for codes, _ in parts]), np.concatenate([scale for _, scale in parts])
 
 

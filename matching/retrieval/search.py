@@ -22,6 +22,7 @@ LANES = 64  # the length of quantised vectors: a fixed one is compared ten times
 NEAR = 0.15  # what a vector's similarity adds to the lexical one; more lets vectors push out right candidates
 POOL = 4  # variants compared in full, for each candidate that is wanted
 BLOCK = 1 << 14  # variants whose sums are held at a time
+CLASSES = 1 << 10  # of values, to find the best of many
 DIRECT = 64  # postings that are read of a direct term
 RESERVED = 10  # one in so many candidates may be one that only a direct term has found
 
@@ -77,23 +78,14 @@ def int8_dot(left: Any, right: Any) -> int:
 
 
 @nb.njit(cache=True)
-def table_size(entries: int) -> int:
-    """Places of a table for so many entries: a power of two, at least twice as many."""
-    size = 256
-    while size < 2 * entries:
-        size *= 2
-    return size
-
-
-@nb.njit(cache=True)
-def place_of(key: int, keys: Any) -> int:
+def place_of(key: int, keys: Any) -> Any:
     """Where a key stands in an open-addressed table of 2^n places (-1: free), or the free place where it would."""
     mask = np.uint32(len(keys) - 1)
     mixed = np.uint32(np.uint32(key) * np.uint32(2654435769))
     place = np.uint32(mixed ^ (mixed >> np.uint32(15))) & mask
     while keys[place] != key and keys[place] != -1:
         place = np.uint32(place + np.uint32(1)) & mask
-    return np.int64(place)  # type: ignore[return-value]
+    return place
 
 
 @nb.njit(cache=True)
@@ -126,13 +118,13 @@ def look_direct(order: Any, scored: int, posting_starts: Any, postings: Any, loo
 
 
 @nb.njit(cache=True)
-def best_by_rare_terms(
-    order: Any, budget: int, weight: Any, posting_starts: Any, postings: Any, variant_norm: Any, pool: int,
-    at: Any, end: Any, worth: Any, sums: Any, touched: Any, values: Any, items: Any,
+def add_up(
+    order: Any, budget: int, weight: Any, posting_starts: Any, postings: Any, variant_norm: Any,
+    at: Any, end: Any, worth: Any, sums: Any, touched: Any, reached: Any, values: Any,
 ) -> int:  # fmt: skip
-    """The `pool` variants that share the most with a query by what `budget` postings say; returns their number.
+    """What `budget` postings say of a query: the variants `reached` and their `values`; returns their number.
 
-    Variants are gone through in blocks whose sums stay in the processor's cache.
+    Variants are gone through in blocks whose sums stay in the processor's cache. No step waits for another's outcome.
     """
     count, left = 0, budget
     for term in order:
@@ -141,24 +133,57 @@ def best_by_rare_terms(
             end[count] = min(posting_starts[term + 1], at[count] + left)
             left -= end[count] - at[count]
             count += 1
-    size = 0
+    found = 0
     for block in range(0, len(variant_norm), BLOCK):
-        reached = 0
+        fresh = 0
         for t in range(count):
             place, last, share = at[t], end[t], worth[t]
             while place < last and postings[place] < block + BLOCK:
-                i = postings[place] - block
-                if sums[i] == 0.0:
-                    touched[reached] = i
-                    reached += 1
+                i = np.uint32(postings[place] - block)
+                touched[fresh] = i
+                fresh += sums[i] == 0.0
                 sums[i] += share
                 place += 1
             at[t] = place
-        for t in range(reached):
+        for t in range(fresh):
             i = touched[t]
-            size = keep_best(sums[i] / variant_norm[block + i], block + i, values, items, size, pool)
+            reached[found + t] = block + i
+            values[found + t] = sums[i] / variant_norm[block + i]
             sums[i] = 0.0
-    return size
+        found += fresh
+    return found
+
+
+@nb.njit(cache=True)
+def best_of(values: Any, variants: Any, pool: int, counts: Any, heap: Any, items: Any, out: Any) -> int:
+    """Write the `pool` variants of the highest values to `out`, of equal ones the lower; returns their number.
+
+    Values are counted in classes. Whole classes are taken from the highest down, and of the last one its best.
+    """
+    if len(values) <= pool:
+        out[: len(values)] = variants
+        return len(values)
+    highest = np.float32(0.0)
+    for value in values:
+        highest = max(highest, value)
+    step = np.float32(len(counts) - 1) / highest
+    counts[:] = 0
+    for value in values:
+        counts[np.uint32(value * step)] += 1
+    edge, above = len(counts) - 1, 0
+    while above + counts[edge] < pool:
+        above += counts[edge]
+        edge -= 1
+    size, rest = 0, 0
+    for i in range(len(values)):
+        level = np.uint32(values[i] * step)
+        if level > edge:
+            out[size] = variants[i]
+            size += 1
+        elif level == edge:
+            rest = keep_best(values[i], variants[i], heap, items, rest, pool - above)
+    out[size : size + rest] = items[:rest]
+    return size + rest
 
 
 @nb.njit(cache=True)
@@ -175,156 +200,151 @@ def nearest(query: Any, codes: Any, scale: Any, limit: int, values: Any, items: 
 @nb.njit(cache=True)
 def compare(
     own: Any, query: Any, query_scale: float, looked: Any, weight: Any, variant_terms: Any, variant_term_starts: Any,
-    variant_norm: Any, codes: Any, scale: Any, asked: Any, asked_at: Any, keys: Any, lexical: Any, near: Any,
+    variant_norm: Any, codes: Any, scale: Any, asked: Any, asked_at: Any, worth: Any, first: Any, last: Any,
+    fetched: Any, lexical: Any, near: Any, score: Any,
 ) -> None:  # fmt: skip
-    """Lexical cosine and similarity of vectors of a query (terms `own`) with the variants `looked`, put into `keys`."""
-    square = np.float32(0.0)
-    for i in range(len(own)):
-        if own[i] < len(weight):
-            square += weight[own[i]] * weight[own[i]]
-        asked_at[i] = place_of(own[i], asked)
-        asked[asked_at[i]] = own[i]
+    """Lexical cosine, similarity of vectors, and the score of a query (terms `own`) with each of the variants `looked`.
+
+    What is far apart in memory is fetched for all variants in loops of few steps, so that their waiting overlaps.
+    """
+    square, count = np.float32(0.0), 0
+    for term in own:
+        if term < len(weight):
+            place = place_of(term, asked)
+            asked[place], worth[place], asked_at[count] = term, weight[term] * weight[term], place
+            square += worth[place]
+            count += 1
     norm = np.sqrt(square) if square > 0 else np.float32(1.0)
-    for v in looked:
+    for j in range(len(looked)):
+        first[j], last[j] = variant_term_starts[looked[j]], variant_term_starts[looked[j] + 1]
+        lexical[j] = variant_norm[looked[j]]
+        near[j] = 0.0
+    for j in range(len(looked) if len(query) > 0 else 0):
+        near[j] = np.float32(int8_dot(query, codes[looked[j]])) * scale[looked[j]] * query_scale
+    for j in range(len(looked)):
+        if last[j] > first[j]:
+            fetched[j] = variant_terms[first[j]]
+    mask = np.uint32(len(asked) - 1)
+    for j in range(len(looked)):
         total = np.float32(0.0)
-        for at in range(variant_term_starts[v], variant_term_starts[v + 1]):
+        for at in range(first[j], last[j]):
             term = variant_terms[at]
-            if term < len(weight) and asked[place_of(term, asked)] == term:
-                total += weight[term] * weight[term]
-        place = place_of(v, keys)
-        keys[place] = v
-        lexical[place] = total / (norm * variant_norm[v])
-        near[place] = 0.0
-        if len(query) > 0:
-            near[place] = np.float32(int8_dot(query, codes[v])) * scale[v] * query_scale
-    for i in range(len(own)):
-        asked[asked_at[i]] = -1
+            mixed = np.uint32(np.uint32(term) * np.uint32(2654435769))
+            place = np.uint32(mixed ^ (mixed >> np.uint32(15))) & mask
+            if (asked[place] != term) & (asked[place] != -1):  # rare, and so foreseen by the processor
+                place = place_of(term, asked)
+            total += worth[place]
+        lexical[j] = total / (norm * lexical[j])
+        score[j] = lexical[j] + np.float32(NEAR) * near[j]
+    for i in range(count):
+        asked[asked_at[i]], worth[asked_at[i]] = -1, 0.0
 
 
 @nb.njit(cache=True)
 def best_variants(
-    looked: Any, direct: int, variant_reference: Any, keys: Any, lexical: Any, near: Any,
-    owners: Any, owner_at: Any, best: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """Leave the best variant of each reference in `looked`, in the order of first appearance.
+    looked: Any, direct: int, variant_reference: Any, score: Any, owners: Any, owner_at: Any, best: Any
+) -> tuple[int, int]:
+    """Enter the references of the variants `looked` in the table `owners`, each with the place of its best variant.
 
-    Returns how many of them come from the first `direct`, and how many there are.
+    Returns how many of them come from the first `direct`, and how many there are; `owner_at` tells where they stand.
     """
     straight, distinct = 0, 0
-    for i in range(len(looked)):
-        v = looked[i]
-        place = place_of(variant_reference[v], owners)
+    for j in range(len(looked)):
+        reference = variant_reference[looked[j]]
+        place = place_of(reference, owners)
         if owners[place] == -1:
-            owners[place] = variant_reference[v]
-            best[place] = v
-            owner_at[distinct] = place
+            owners[place], best[place], owner_at[distinct] = reference, j, place
             distinct += 1
-            straight = distinct if i < direct else straight
+            straight = distinct if j < direct else straight
         else:
-            mine, theirs = place_of(v, keys), place_of(best[place], keys)
-            lead = lexical[mine] + NEAR * near[mine] - (lexical[theirs] + NEAR * near[theirs])
-            if lead > 0 or (lead == 0 and v < best[place]):
-                best[place] = v
-    for i in range(distinct):
-        looked[i] = best[owner_at[i]]
-        owners[owner_at[i]] = -1
+            i = best[place]
+            if score[j] > score[i] or (score[j] == score[i] and looked[j] < looked[i]):
+                best[place] = j
     return straight, distinct
 
 
 @nb.njit(cache=True)
-def cut(
-    looked: Any, direct: int, keys: Any, lexical: Any, near: Any, top_k: int, kept: Any, values: Any, items: Any
-) -> int:
-    """The best top_k of `looked` in a heap, some places reserved for the first `direct` of them; returns its size."""
-    reserved = 0
-    for i in range(direct):
-        place = place_of(looked[i], keys)
-        score = lexical[place] + NEAR * near[place]
-        reserved = keep_best(score, looked[i], values, items, reserved, (top_k + RESERVED - 1) // RESERVED)
+def cut(chosen: Any, direct: int, looked: Any, score: Any, top_k: int, kept: Any, values: Any, items: Any) -> int:
+    """The best top_k of the places `chosen` of `looked` in a heap, some of them reserved for the first `direct`.
+
+    Returns its size.
+    """
+    reserved, most = 0, (top_k + RESERVED - 1) // RESERVED
+    for j in chosen[:direct]:
+        reserved = keep_best(score[j], looked[j], values, items, reserved, most)
     kept[:reserved] = items[:reserved]
     size = 0
-    for v in looked:
+    for j in chosen:
         fresh = True
         for i in range(reserved):
-            fresh = fresh and kept[i] != v
+            fresh = fresh and kept[i] != looked[j]
         if fresh:
-            place = place_of(v, keys)
-            size = keep_best(lexical[place] + NEAR * near[place], v, values, items, size, top_k - reserved)
-    for i in range(reserved):
-        place = place_of(kept[i], keys)
-        size = keep_best(lexical[place] + NEAR * near[place], kept[i], values, items, size, top_k)
+            size = keep_best(score[j], looked[j], values, items, size, top_k - reserved)
+    for j in chosen[:direct]:
+        for i in range(reserved):
+            if kept[i] == looked[j]:
+                size = keep_best(score[j], looked[j], values, items, size, top_k)
     return size
 
 
-@nb.njit(cache=True, parallel=True)
+@nb.njit(cache=True, nogil=True)
 def search(
-    terms: Any,  # int32: terms of all queries, direct ones too
-    term_starts: Any,  # int64 [queries + 1]
-    query_codes: Any,  # int8 [queries, dim], dim LANES; 0 switches the vectors off
-    query_scale: Any,  # float32 [queries]
-    weight: Any,  # float32 [scored terms]: idf; the terms after them are direct ones
-    posting_starts: Any,  # int64 [terms in the index + 1]
-    postings: Any,  # int32
-    variant_terms: Any,  # int32: terms of all variants
-    variant_term_starts: Any,  # int64 [variants + 1]
-    variant_norm: Any,  # float32 [variants]
-    variant_reference: Any,  # int32 [variants]
-    codes: Any,  # int8 [variants, dim]
-    scale: Any,  # float32 [variants]
-    budget: int,  # postings that are read for one query
-    top_k: int,
-    threads: int,
-) -> tuple[Any, Any, Any, Any]:
+    terms: Any, term_starts: Any, query_codes: Any, query_scale: Any, weight: Any, posting_starts: Any, postings: Any,
+    variant_terms: Any, variant_term_starts: Any, variant_norm: Any, variant_reference: Any, codes: Any, scale: Any,
+    budget: int, top_k: int,
+) -> tuple[Any, Any, Any, Any]:  # fmt: skip
     """The top_k references of each query, best first, each by its best variant.
+
+    terms: int32, of all queries, direct ones too; term_starts: int64 [queries + 1]. query_codes: int8 [queries, LANES],
+    or [queries, 0] to search without vectors; query_scale: float32 [queries]. weight: float32 [scored terms], idf; the
+    terms after them are direct ones. posting_starts: int64 [terms + 1]; postings: int32. Of the variants: their terms
+    as of the queries, norm and scale (float32), reference (int32), codes. budget: postings that are read for a query.
 
     Returns variant numbers (int32, -1: none), score, lexical and embedding similarity (float32).
     Each [queries, top_k].
     """
-    queries, variants = len(term_starts) - 1, len(variant_norm)
+    queries, places = len(term_starts) - 1, 256
     found = np.full((queries, top_k), -1, np.int32)
-    score = np.zeros((queries, top_k), np.float32)
-    lexical = np.zeros((queries, top_k), np.float32)
+    score, lexical = np.zeros((queries, top_k), np.float32), np.zeros((queries, top_k), np.float32)
     embedded = np.zeros((queries, top_k), np.float32)
     pool = POOL * top_k
     room = 3 * DIRECT + pool + top_k  # variants that are compared in full
-    for worker in nb.prange(threads):
-        sums, touched = np.zeros(min(BLOCK, variants), np.float32), np.empty(min(BLOCK, variants), np.int32)
-        keys = np.full(table_size(room), -1, np.int32)
-        cosine, near = np.empty(len(keys), np.float32), np.empty(len(keys), np.float32)
-        looked, kept = np.empty(room, np.int32), np.empty(top_k, np.int32)
-        order, asked, asked_at = np.empty(512, np.int32), np.full(1024, -1, np.int32), np.empty(512, np.int64)
-        at, end, worth = np.empty(512, np.int64), np.empty(512, np.int64), np.empty(512, np.float32)
-        owners, owner_at = np.full(table_size(room), -1, np.int32), np.empty(room, np.int64)
-        best = np.empty(len(owners), np.int32)
-        values, items = np.empty(pool + top_k, np.float32), np.empty(pool + top_k, np.int32)
-        for q in range(worker, queries, threads):
-            own = terms[term_starts[q] : term_starts[q + 1]]
-            wanted = order[: rare_first(own, posting_starts, order)]
-            direct = look_direct(wanted, len(weight), posting_starts, postings, looked)
-            size = best_by_rare_terms(
-                wanted, budget, weight, posting_starts, postings, variant_norm, pool,
-                at, end, worth, sums, touched, values, items,
-            )  # fmt: skip
-            looked[direct : direct + size] = items[:size]
-            there = direct + size
-            if there < top_k and query_codes.shape[1] > 0 and query_scale[q] > 0:
-                size = nearest(query_codes[q], codes, scale, (top_k + 1) // 2, values, items)
-                looked[there : there + size] = items[:size]
-                there += size
-            compare(
-                own, query_codes[q], query_scale[q], looked[:there], weight, variant_terms, variant_term_starts,
-                variant_norm, codes, scale, asked, asked_at, keys, cosine, near,
-            )  # fmt: skip
-            straight, there = best_variants(
-                looked[:there], direct, variant_reference, keys, cosine, near, owners, owner_at, best
-            )
-            size = cut(looked[:there], straight, keys, cosine, near, top_k, kept, values, items)
-            for place in range(size - 1, -1, -1):  # empty the heap from the worst upwards
-                i = place_of(items[0], keys)
-                found[q, place], score[q, place] = items[0], values[0]
-                lexical[q, place], embedded[q, place] = cosine[i], near[i]
-                last_value, last_item = values[place], items[place]
-                values[0], items[0] = last_value, last_item
-                sift_down(values, items, place)
-            keys[:] = -1
+    while places < 8 * room:
+        places *= 2
+    sums, touched = np.zeros(BLOCK, np.float32), np.empty(BLOCK + 1, np.uint32)
+    reached, sum_of = np.empty(budget, np.int32), np.empty(budget, np.float32)
+    looked, fetched, counts = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(CLASSES, np.int32)
+    first, last = np.empty(room, np.int64), np.empty(room, np.int64)
+    cosine, near, both = np.empty(room, np.float32), np.empty(room, np.float32), np.empty(room, np.float32)
+    order, asked_at = np.empty(512, np.int32), np.empty(512, np.int64)
+    asked, worth = np.full(2048, -1, np.int32), np.zeros(2048, np.float32)
+    at, end, share = np.empty(512, np.int64), np.empty(512, np.int64), np.empty(512, np.float32)
+    owners, owner_at = np.full(places, -1, np.int32), np.empty(room, np.int64)
+    best, kept = np.empty(len(owners), np.int32), np.empty(top_k, np.int32)
+    values, items = np.empty(pool + top_k, np.float32), np.empty(pool + top_k, np.int32)
+    for q in range(queries):
+        own = terms[term_starts[q] : term_starts[q + 1]]
+        wanted = order[: rare_first(own, posting_starts, order)]
+        direct = look_direct(wanted, len(weight), posting_starts, postings, looked)
+        size = add_up(
+            wanted, budget, weight, posting_starts, postings, variant_norm,
+            at, end, share, sums, touched, reached, sum_of,
+        )  # fmt: skip
+        there = direct + best_of(sum_of[:size], reached[:size], pool, counts, values, items, looked[direct:])
+        if there < top_k and query_codes.shape[1] > 0 and query_scale[q] > 0:
+            there += nearest(query_codes[q], codes, scale, (top_k + 1) // 2, values, looked[there:])
+        compare(
+            own, query_codes[q], query_scale[q], looked[:there], weight, variant_terms, variant_term_starts,
+            variant_norm, codes, scale, asked, asked_at, worth, first, last, fetched, cosine, near, both,
+        )  # fmt: skip
+        straight, distinct = best_variants(looked[:there], direct, variant_reference, both, owners, owner_at, best)
+        chosen = best[owner_at[:distinct]]
+        size = cut(chosen, straight, looked, both, top_k, kept, values, items)
+        for place in range(size - 1, -1, -1):  # empty the heap from the worst upwards
+            j = best[place_of(variant_reference[items[0]], owners)]
+            found[q, place], score[q, place] = items[0], values[0]
+            lexical[q, place], embedded[q, place] = cosine[j], near[j]
+            values[0], items[0] = values[place], items[place]
+            sift_down(values, items, place)
+        owners[owner_at[:distinct]] = -1
     return found, score, lexical, embedded

@@ -230,7 +230,7 @@ def initials_are_not_looked_up() -> Mutation:
     terms = grams.all_terms
     return patch(
         "matching.retrieval.grams.all_terms",
-        lambda *given: terms(*given[:5], grams.WORDS, *given[6:]),
+        lambda *given: terms(*given[:5], grams.WORDS),
     )
 
 

@@ -70,10 +70,10 @@ def test_a_record_has_the_same_candidates_alone_and_in_a_batch(index, names) -> 
     assert [rows(search(index, [name]))[0] for name in names] == batch
 
 
-def test_a_record_has_the_same_candidates_on_one_thread_and_on_two(index, names, monkeypatch) -> None:
+def test_a_record_has_the_same_candidates_in_one_part_and_in_several(index, names, monkeypatch) -> None:
     found = []
-    for threads in (1, 2):
-        monkeypatch.setattr("matching.retrieval.index.LOAD_THREADS", threads)
+    for most in (1000, 3):
+        monkeypatch.setattr("matching.retrieval.index.SEARCHED", most)
         found.append(rows(search(index, names)))
     assert found[0] == found[1]
 
