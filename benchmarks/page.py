@@ -26,12 +26,12 @@ Throughput is without start-up, reasons included; latency is of one record in pr
 """
 SCALE = """Generated names (`benchmarks/generator.py`), 20 % of the records absent from the reference. Throughput is of
 batches, reasons included; start-up is a fresh process from its beginning to its end with one decision, compiled code
-cached. Master is the reading of all names, index what is built of them; reindex is the command, and so is update, with
-1,000 references replaced.
+cached. Master is the reading of all names, index what is built of them; reindex and update (1,000 references replaced)
+are the commands.
 Peers answer fewer records of the same set. *top-1* only shows that all look for the same thing.
 """
-ACCOUNTS = """Entities that several held-out records name, each taken as one account (`matching match --account`), beside
-the same records decided by themselves. The certificate speaks of records; this shows what combining does to it.
+ACCOUNTS = """Entities that several held-out records name, each as one account (`matching match --account`), beside the
+same records decided by themselves. The certificate speaks of records; this shows what combining does to it.
 """
 CERTIFICATE = """{draws} draws of entities a task, on margins of rankers that had not seen the entity
 (`benchmarks/certificate.py`). *Claim*: certified on entities drawn from a world whose precision is known; it must hold
