@@ -10,6 +10,7 @@ import polars as pl
 from matching.identifiers import canonical_identifier
 from matching.name_reader import NameReader
 from matching.records import ATTRIBUTES, IDENTIFIERS, InputError
+from matching.territories import country_code
 
 COMPUTED = ("core_name", "legal_form", "share_class", "aliases", "alias_dates", "namesakes", "merged_ids")
 
@@ -151,10 +152,16 @@ def comparable(attribute: str, value: str | None) -> str | None:
         return _country(text)
     if attribute == "website":
         return _host(text)
+    words = "".join(c if c.isalnum() else " " for c in _ascii(text).lower()).split()
+    return " ".join(words) or None
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
     from rigour.text.translit import ascii_text
 
-    words = "".join(c if c.isalnum() else " " for c in str(ascii_text(text)).lower()).split()
-    return " ".join(words) or None
+    return str(ascii_text(text))
 
 
 def _host(text: str) -> str | None:
@@ -166,7 +173,4 @@ def _host(text: str) -> str | None:
 
 
 def _country(text: str) -> str:
-    from rigour.territories import lookup_territory
-
-    territory = lookup_territory(text)
-    return territory.code.split("-")[0] if territory is not None else text.casefold()
+    return country_code(text) or text.casefold()
