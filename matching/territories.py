@@ -1,8 +1,8 @@
 """Countries by any of their names or codes: ISO 3166 codes from a table made of `rigour`.
 
-`rigour` knows them too, but reads its own table anew in every process, which takes two seconds; this one takes none that
-could be felt. `scripts/territories.py` writes it, `territories.tsv`: for each country its code, the codes that
-stand for it (of regions too), and its names.
+`rigour` knows them too, but reads its own table anew in every process, which takes two seconds; this one takes none to
+speak of. `scripts/territories.py` writes it, `territories.tsv`: for each country its code, the codes that stand for it
+(of regions too), and its names.
 """
 
 from __future__ import annotations
