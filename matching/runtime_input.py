@@ -1,8 +1,8 @@
 """What a request to the endpoint may hold, and its way into a frame of records: all of it is good, or none is scored.
 
-JSON (one record, a list of them, or `{"records": [...]}`), JSON Lines or CSV with a header, always UTF-8, or an Arrow IPC
-stream (`matching.runtime_arrow`). A record is what `matching.guardrails` accepts in a file: `name` and any attribute or
-identifier, all text. Fields that the contract does not know are ignored; a known field of another type is an error. A
+JSON (one record, a list of them, or `{"records": [...]}`), JSON Lines or CSV with a header, always UTF-8, or an Arrow
+IPC stream (`matching.runtime_arrow`). A record is what `matching.guardrails` accepts in a file: `name` and any attribute
+or identifier, all text. Fields that the contract does not know are ignored; a known field of another type is an error. A
 record without `record_id` gets `row-<n>`, its number in the request (1 = first). `RequestError` says which record and
 which field is wrong and what to do. Control characters in a name are refused; zero-width and bidirectional ones are
 read through, since they come with real names (`matching.guardrails`).

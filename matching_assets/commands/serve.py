@@ -28,5 +28,4 @@ def run(given: argparse.Namespace) -> int:
     verify_bundle(given.bundle)
     require_free(given.host, given.port)
     print(f"Serving {given.bundle} on http://{given.host}:{given.port}", flush=True)
-    serve(given.bundle, given.host, given.port)
-    return 0
+    return serve(given.bundle, given.host, given.port)

@@ -11,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 from fastapi.testclient import TestClient
 
-from matching.runtime import create_app
+from matching.runtime_app import Service, create_app
 from matching.runtime_input import LARGEST_BODY
 from matching.scoring import Scorer
 from resources.store import S3Store
@@ -38,7 +38,7 @@ def transform(s3_store: S3Store) -> SageMakerTransform:
 
 def test_decisions_are_those_of_the_scorer(small_scorer: Scorer, small_frames: object) -> None:
     records = small_frames.records.head(40)  # type: ignore[attr-defined]
-    with TestClient(create_app(Path("nowhere"), scorer=small_scorer)) as client:
+    with TestClient(create_app(Service(small_scorer))) as client:
         halves = [records.head(25), records.tail(15)]
         lines = [line for half in halves for line in batch_lines(half)]
         answers = [client.post("/invocations", content=line, headers=HEADERS) for line in reversed(lines)]

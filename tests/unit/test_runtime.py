@@ -3,17 +3,15 @@ import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
-from matching.runtime import Gate, NamelessFormatter, create_app
+from matching.runtime_app import NamelessFormatter, Service, create_app
+from matching.runtime_gate import Gate
 from matching.runtime_input import LARGEST_BODY
-
-NOWHERE = Path("no-such-bundle")
 
 
 class EchoScorer:
@@ -26,7 +24,8 @@ class EchoScorer:
 
     def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True) -> SimpleNamespace:
         self.asked.append((records.height, top_k, reasons))
-        decisions = records.select("record_id", decision=pl.lit("review"), bundle_version=pl.lit("v1"))
+        same = {"probability": 0.5, "decision": "review", "degraded": False, "bundle_version": "v1"}
+        decisions = records.select("record_id", **{name: pl.lit(value) for name, value in same.items()})
         return SimpleNamespace(decisions=decisions)
 
 
@@ -37,22 +36,13 @@ def scorer() -> EchoScorer:
 
 @pytest.fixture
 def client(scorer):
-    with TestClient(create_app(NOWHERE, scorer=scorer), raise_server_exceptions=False) as running:
+    with TestClient(create_app(Service(scorer)), raise_server_exceptions=False) as running:
         yield running
 
 
 def test_ping_says_which_bundle_is_ready(client):
     answer = client.get("/ping")
     assert (answer.status_code, answer.json()["bundle_version"]) == (200, "v1")
-
-
-def test_ping_is_unavailable_before_the_bundle_is_loaded(scorer):
-    answer = TestClient(create_app(NOWHERE, scorer=scorer)).get("/ping")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-
-
-def test_the_scorer_is_warm_before_the_first_ping(client, scorer):
-    assert scorer.asked == [(1, 50, True)]
 
 
 def test_every_record_gets_its_decision_in_order(client):
@@ -64,7 +54,9 @@ def test_every_record_gets_its_decision_in_order(client):
 def test_the_answer_comes_as_it_was_asked_for(client):
     answer = client.post("/invocations", json={"name": "Alpha"}, headers={"accept": "text/csv"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.text == "record_id,decision,bundle_version\nrow-1,review,v1\n"
+    header, line = answer.text.splitlines()
+    assert header == "record_id,decision_id,probability,decision,degraded,bundle_version"
+    assert line.startswith("row-1,")
 
 
 def test_options_of_the_query_reach_the_scorer(client, scorer):
@@ -83,7 +75,7 @@ def test_one_bad_record_keeps_the_whole_batch_from_being_scored(client, scorer):
         "remedy": "Fill it in at the source.",
         "bundle_version": "v1",
     }
-    assert len(scorer.asked) == 1
+    assert scorer.asked == []
 
 
 @pytest.mark.parametrize(
@@ -109,22 +101,21 @@ def test_every_refusal_says_what_is_wrong_and_what_to_do(client, method, path, s
 
 
 class SlowScorer(EchoScorer):
-    """Scores when it is told to; the warm-up passes."""
+    """Scores when it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.go, self.busy = threading.Event(), threading.Semaphore(0)
 
     def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True) -> SimpleNamespace:
-        if records["record_id"][0] != "warm-up":
-            self.busy.release()
-            self.go.wait(timeout=30)
+        self.busy.release()
+        self.go.wait(timeout=30)
         return super().score(records, top_k, reasons)
 
 
 def test_what_comes_when_enough_are_waiting_is_told_to_come_again_and_the_rest_is_answered():
     scorer = SlowScorer()
-    app = create_app(NOWHERE, scorer=scorer, gate=Gate(at_once=1, most_waiting=0))
+    app = create_app(Service(scorer, Gate(places=1)))
     with TestClient(app) as client, ThreadPoolExecutor(1) as caller:
         first = caller.submit(client.post, "/invocations", json={"name": "Alpha"})
         assert scorer.busy.acquire(timeout=30)
@@ -138,13 +129,11 @@ def test_what_comes_when_enough_are_waiting_is_told_to_come_again_and_the_rest_i
 
 class BrokenScorer(EchoScorer):
     def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True) -> SimpleNamespace:
-        if records["record_id"][0] != "warm-up":
-            raise RuntimeError(f"cannot score {records['name'][0]}")
-        return super().score(records, top_k, reasons)
+        raise RuntimeError(f"cannot score {records['name'][0]}")
 
 
 def test_a_failure_to_score_is_a_500_that_holds_no_name():
-    with TestClient(create_app(NOWHERE, scorer=BrokenScorer()), raise_server_exceptions=False) as client:
+    with TestClient(create_app(Service(BrokenScorer())), raise_server_exceptions=False) as client:
         answer = client.post("/invocations", json={"name": "Secret Holdings"})
     assert answer.status_code == 500
     assert "Secret" not in answer.text
@@ -167,15 +156,15 @@ def test_requests_are_logged_without_names(client, caplog):
     caplog.set_level(logging.DEBUG)
     client.post("/invocations", json={"record_id": "a", "name": "Secret Holdings"})
     client.post("/invocations", json={"record_id": "a", "name": "Secret\x00 Holdings"})
-    assert "answered records=1" in caplog.text
-    assert "refused status=422 field=name" in caplog.text
+    assert "records=1 ms=" in caplog.text
+    assert "status=422 field=name" in caplog.text
     assert "Secret" not in caplog.text
 
 
 def test_openapi_describes_what_is_sent_and_what_comes_back(client):
     api = client.get("/openapi.json").json()
     operation = api["paths"]["/invocations"]["post"]
-    kinds = ["application/json", "application/jsonlines", "text/csv"]
+    kinds = ["application/json", "application/jsonlines", "text/csv", "application/vnd.apache.arrow.stream"]
     assert list(operation["requestBody"]["content"]) == list(operation["responses"]["200"]["content"]) == kinds
     assert {"400", "406", "413", "415", "422", "500", "503"} < set(operation["responses"])
     for status, answer in operation["responses"].items():

@@ -15,6 +15,7 @@ REASONS = pl.List(
 DECISIONS = pl.DataFrame(
     {
         "record_id": ['a"b', "c"],
+        "decision_id": ["0" * 32, "1" * 32],
         "reference_id": ["R1", None],
         "probability": [0.75, 0.0],
         "decision": ["review", "no_match"],
