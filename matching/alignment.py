@@ -18,6 +18,8 @@ NONE, EXACT, ABBREVIATION, SPELLING, JOINED, INITIALS = range(6)
 KINDS = ("none", "exact", "abbreviation", "spelling", "joined", "initials")
 MAX_LENGTH = 40
 LEAST_SPELLING = 0.7
+BACKWARDS = 0.7  # of an abbreviation where the reference would be the one that abbreviates
+SHORTEST, IN_ITS_PLACE = 2, 0.6  # so few letters are an abbreviation only where the word before them is found as well
 
 
 @nb.njit(cache=True)
@@ -81,6 +83,15 @@ def same_digits(left: Any, right: Any) -> bool:
 
 
 @nb.njit(cache=True)
+def common_start(left: Any, right: Any) -> int:
+    """How many letters two texts begin with together."""
+    most, at = min(len(left), len(right)), 0
+    while at < most and left[at] == right[at]:
+        at += 1
+    return at
+
+
+@nb.njit(cache=True)
 def abbreviates(short: Any, long: Any) -> float:
     """How well `short` abbreviates `long`, 0..1.
 
@@ -89,9 +100,7 @@ def abbreviates(short: Any, long: Any) -> float:
     """
     if len(short) < 2 or len(short) >= len(long) or short[0] != long[0]:
         return 0.0
-    prefix = 0
-    while prefix < len(short) and short[prefix] == long[prefix]:
-        prefix += 1
+    prefix = common_start(short, long)
     if prefix == len(short):
         return 0.0 if len(short) < 3 and len(long) > 6 else 0.75 + 0.2 * len(short) / len(long)
     at = 1
@@ -108,13 +117,17 @@ def abbreviates(short: Any, long: Any) -> float:
 
 @nb.njit(cache=True)
 def word_similarity(left: Any, right: Any, masks: Any) -> tuple[float, int]:
-    """(similarity 0..1, kind) of two different words. A near number is another number, within a word too."""
+    """(similarity 0..1, kind) of two different words, the record's and the reference's.
+
+    A near number is another number, within a word too.
+    """
     if not same_digits(left, right):
         return 0.0, NONE
     short, long = (left, right) if len(left) <= len(right) else (right, left)
     abbreviation = abbreviates(short, long)
     if abbreviation > 0:
-        return abbreviation, ABBREVIATION
+        # Feeds shorten names and references seldom do: `rumble` is likelier another company than short for `rumbleon`.
+        return abbreviation if len(left) < len(right) else BACKWARDS * abbreviation, ABBREVIATION
     if len(short) >= 4 and (len(long) - len(short)) * 4 <= len(long):
         spelling = edit_similarity(left, right, masks)
         if spelling >= LEAST_SPELLING:
@@ -134,10 +147,8 @@ def align(
     grid: float32 scratch [words, words].
     """
     n, m = len(left), len(right)
-    for i in range(n):
-        left_match[i], left_kind[i], left_similarity[i] = -1, NONE, 0.0
-    for j in range(m):
-        right_match[j], right_kind[j], right_similarity[j] = -1, NONE, 0.0
+    left_match[:n], left_kind[:n], left_similarity[:n] = -1, NONE, 0.0
+    right_match[:m], right_kind[:m], right_similarity[:m] = -1, NONE, 0.0
     for i in range(n):  # equal words first: they need no letters
         for j in range(m):
             if right_match[j] < 0 and known[left[i]] == right[j]:
@@ -168,6 +179,15 @@ def align(
            left_match, left_kind, left_similarity, right_match, right_kind, right_similarity)  # fmt: skip
     joined(right, right_chars, right_starts, left, left_chars, left_starts,
            right_match, right_kind, right_similarity, left_match, left_kind, left_similarity)  # fmt: skip
+    for i in range(1, n):
+        j = left_match[i - 1] + 1
+        if left_match[i] >= 0 or j == 0 or j == m or right_match[j] >= 0:
+            continue
+        a = left_chars[left_starts[left[i]] : left_starts[left[i] + 1]]
+        b = right_chars[right_starts[right[j]] : right_starts[right[j] + 1]]
+        if len(a) <= SHORTEST and common_start(a, b) == len(a) < len(b) and not is_number(a):
+            left_match[i], left_kind[i], left_similarity[i] = j, ABBREVIATION, IN_ITS_PLACE
+            right_match[j], right_kind[j], right_similarity[j] = i, ABBREVIATION, IN_ITS_PLACE
 
 
 @nb.njit(cache=True)
@@ -187,12 +207,7 @@ def joined(
             at, last = 0, first
             while last < len(parts) and at < len(word) and (part_match[last] < 0 or part_match[last] == i):
                 part = part_chars[part_starts[parts[last]] : part_starts[parts[last] + 1]]
-                fits = True
-                for c in range(min(len(part), len(word) - at)):
-                    if part[c] != word[at + c]:
-                        fits = False
-                        break
-                if not fits:
+                if common_start(part, word[at:]) < min(len(part), len(word) - at):
                     break
                 at += len(part)
                 last += 1
@@ -202,8 +217,7 @@ def joined(
                     former = whole_match[i]
                     part_match[former], part_kind[former], part_similarity[former] = -1, NONE, 0.0
                 whole_match[i], whole_kind[i], whole_similarity[i] = first, JOINED, 0.95
-                for p in range(first, last):
-                    part_match[p], part_kind[p], part_similarity[p] = i, JOINED, 0.95
+                part_match[first:last], part_kind[first:last], part_similarity[first:last] = i, JOINED, 0.95
                 break
             if whole_kind[i] == NONE and 2 <= len(word) <= len(parts) - first:
                 initials = True
@@ -211,10 +225,11 @@ def joined(
                     if part_match[first + c] >= 0 or part_chars[part_starts[parts[first + c]]] != word[c]:
                         initials = False
                         break
-                if initials and (len(word) > 2 or len(parts) == 2):
+                follows = i > 0 and first > 0 and whole_match[i - 1] == first - 1
+                if initials and (len(word) > 2 or len(parts) == 2 or follows):
                     whole_match[i], whole_kind[i], whole_similarity[i] = first, INITIALS, 0.8
-                    for p in range(first, first + len(word)):
-                        part_match[p], part_kind[p], part_similarity[p] = i, INITIALS, 0.8
+                    last = first + len(word)
+                    part_match[first:last], part_kind[first:last], part_similarity[first:last] = i, INITIALS, 0.8
                     break
 
 

@@ -27,7 +27,7 @@ INSTRUMENTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"(?:\(?(?:un)?sp(?:on(?:sored)?|\.|)\s*)?(?:american|global|european)\s+deposit[ao]ry\b.*|\b(?:un)?sp(?:on(?:s(?:ored)?)?)?\.?\s*[ag]d[rs]s?\b.*|\b[ag]d[rs]s?(?:\s*/?\s*[\d/]+.*|\s*$|\s+(?:rep|each|\().*)|\bdepositary\s+(?:shares?|receipts?|interests?)\b.*|\bcdi\b.*|\bcedear\b.*|\bdrn\w?\s*$|(?<=\w)drn\s*$|\bdr[nc]?\s*$",
         ),
         ("warrant", r"\bwarrants?\b.*|\bwt[s]?\b(?=\s*(?:\d|$|exp)).*|\brights?\s*(?:,|\(|to\b|$).*"),
-        ("unit", r"\bunits?\s*(?:,|\(|each|consisting|cons\b|$).*"),
+        ("unit", r"\b(?:units?|uts)\s*(?:,|\(|each|consisting|cons\b|$).*"),
         (
             "preferred",
             r"\b(?:\d+(?:[.,/]\d+)*\s*%|series\s+\w{1,2}\b|cumulative|non-?cumulative|perpetual|redeemable|convertible|fixed|floating|depositary)[^,]*\bpref(?:erred|d|\.)?\b.*|\bpref(?:erred)?\s+(?:stock|shares?|units?|securit).*|\bpfd\b.*|\b(?:pref|prf|vz[o]?|vorzugs\w*)\.?\s*$",
@@ -54,7 +54,9 @@ LEADING_THE = re.compile(r"^\s*the\s+|[\s,]*\(?\bthe\)?\s*$")
 SHARE_CLASS = re.compile(
     r"(?:\b(?:class|cl|ser(?:ies)?|kl)\b\.?\s*-?|(?<=inc)-(?:cl(?:ass)?\s?)?|(?<=corp)-(?:cl(?:ass)?\s?)?|(?<=ltd)-(?:cl(?:ass)?\s?)?|(?<=co)-(?:cl(?:ass)?\s?)?|(?<=plc)-(?:cl(?:ass)?\s?)?|\s-\s?)([a-h])\b(?!\w)\)?\s*"
 )
-TRAILING_CLASS = re.compile(r"(?<=[\w.]{2})\s+([a-d])\s*$")
+TRAILING_CLASS = re.compile(
+    r"(?:(?<=[\w.]{2})\s+|(?<=inc\.)|(?<=corp\.)|(?<=co\.)|(?<=ltd\.)|(?<=plc\.)|(?<=grp\.))([a-d])\s*$"
+)
 # Initials, with points (`J.P. Morgan`) or, of three letters or more, without (`I B M`): they are one word.
 INITIALS = re.compile(r"\b(?:[a-z]\.\s?){2,}(?:[a-z]\b)?\.?|\b[a-z](?:\s[a-z]){2,}\b")
 

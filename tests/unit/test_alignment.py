@@ -122,6 +122,28 @@ def test_each_word_is_explained_in_its_way(record: str, reference: str, expected
     assert kinds(record, reference) == expected
 
 
+@pytest.mark.parametrize(
+    ("record", "reference", "expected"),
+    [
+        ("zenith eu pa", "zenith europacific partners", ["exact", "abbreviation", "abbreviation"]),
+        ("zenith h", "zenith hotels", ["exact", "abbreviation"]),
+        ("zenith bancorp nc", "zenith bancorp north carolina", ["exact", "exact", "initials"]),
+        ("pa zenith", "partners zenith", ["none", "exact"]),
+        ("zenith pa", "zenith europacific partners", ["exact", "none"]),
+        ("zenith 3", "zenith 3m", ["exact", "none"]),
+    ],
+)
+def test_two_letters_are_an_abbreviation_only_in_their_place(record: str, reference: str, expected: list[str]) -> None:
+    assert kinds(record, reference) == expected
+
+
+def test_a_record_abbreviates_a_reference_rather_than_the_other_way_round() -> None:
+    (_, _, shortened), (_, _, lengthened) = (
+        aligned(*names)[0][0] for names in (("rumble", "rumbleon"), ("rumbleon", "rumble"))
+    )
+    assert lengthened < shortened
+
+
 def test_a_word_stands_for_one_word_only() -> None:
     assert kinds("zenith zenith", "zenith copper") == ["exact", "none"]
 

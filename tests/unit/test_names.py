@@ -85,8 +85,11 @@ def test_a_word_in_front_of_america_is_no_legal_form() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ["Alphabet Inc. Class A", "Alphabet Inc-CL A", "Alphabet Inc (Class A)", "Alphabet Inc. Class A Common Stock"],
-)
+    [
+        "Alphabet Inc. Class A", "Alphabet Inc-CL A", "Alphabet Inc (Class A)", "Alphabet Inc. Class A Common Stock",
+        "ALPHABET INC.A DL-,001",
+    ],
+)  # fmt: skip
 def test_a_share_class_is_told_apart(raw: str) -> None:
     parsed = parse_name(raw)
     assert (parsed.core, parsed.legal_form, parsed.share_class) == ("alphabet", "inc", "a")
@@ -103,6 +106,7 @@ def test_a_share_class_is_told_apart(raw: str) -> None:
         ("Fiduciary Services Corp      /ADV", "fiduciary services", ("adv",)),
         ("PT Bukit Asam Tbk/ADR", "bukit asam", ("adr", "tbk")),
         ("Toyota Sponsored ADR", "toyota", ("sponsored adr",)),
+        ("GASLOG PARTNERS UTS", "gaslog partners", ("uts",)),
     ],
 )
 def test_what_a_venue_writes_behind_a_name_is_line_noise(raw: str, core: str, noise: tuple[str, ...]) -> None:
