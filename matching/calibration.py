@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,15 +60,20 @@ class Calibration:
         values = np.bincount(block, mass * fitted) / total
         return Calibration(tuple(centres.tolist()), tuple(values.tolist()))
 
+    @cached_property
+    def _points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The points with their values in log-odds."""
+        return np.array(self.margin), np.array([math.log(p) - math.log1p(-p) for p in self.value])
+
     def probability(self, margins: ArrayLike) -> NDArray[np.float64]:
         """The probability of each margin, float64 [n], inside (0, 1) for margins up to about 30 beyond the ends.
 
         NaN (no candidate) stays NaN. Needs numpy only.
         """
         x = np.asarray(margins, dtype=np.float64)
-        log_odds = [math.log(p) - math.log1p(-p) for p in self.value]
-        beyond = np.minimum(x - self.margin[0], 0.0) + np.maximum(x - self.margin[-1], 0.0)
-        result: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-(np.interp(x, self.margin, log_odds) + beyond)))
+        points, log_odds = self._points
+        beyond = np.minimum(x - points[0], 0.0) + np.maximum(x - points[-1], 0.0)
+        result: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-(np.interp(x, points, log_odds) + beyond)))
         return result
 
     def to_json(self) -> dict[str, list[float]]:

@@ -9,33 +9,61 @@ import numpy as np
 
 
 @nb.njit(cache=True)
-def leads(starts: Any, value: Any, out: Any) -> None:
-    """How far each value is above the best other one of its group (negative: below) into `out` float32 [n].
-
-    Group g is value[starts[g] : starts[g + 1]]. A value that is alone leads by itself, as if the next were 0.
-    """
-    for g in range(len(starts) - 1):
-        first, last = starts[g], starts[g + 1]
-        if last - first == 1:
-            out[first] = value[first]
-            continue
-        best, second, at = value[first], np.float32(-np.inf), first
-        for i in range(first + 1, last):
-            if value[i] > best:
-                best, second, at = value[i], best, i
-            elif value[i] > second:
-                second = value[i]
-        for i in range(first, last):
-            out[i] = value[i] - (second if i == at else best)
+def leads(value: Any, out: Any) -> None:
+    """How far each value is above the best other one (negative: below) into `out`. The only one leads by itself."""
+    best, second, at = value[0], np.float32(0.0 if len(value) == 1 else -np.inf), 0
+    for i in range(1, len(value)):
+        if value[i] > best:
+            best, second, at = value[i], best, i
+        elif value[i] > second:
+            second = value[i]
+    for i in range(len(value)):
+        out[i] = value[i] - (second if i == at else best)
 
 
 @nb.njit(cache=True)
-def as_good(starts: Any, value: Any, margin: float, out: Any) -> None:
-    """How many others of its group are as good as each value, or less than `margin` below, into `out` float32 [n]."""
-    for g in range(len(starts) - 1):
-        for i in range(starts[g], starts[g + 1]):
-            count = 0
-            for j in range(starts[g], starts[g + 1]):
-                if j != i and value[j] >= value[i] - margin:
-                    count += 1
-            out[i] = count
+def as_good(value: Any, margin: float, most: int, out: Any) -> None:
+    """How many others are as good as each value, or at most `margin` below, but not above `most`, into `out`."""
+    for i in range(len(value)):
+        count = 0
+        for other in value:
+            count += other >= value[i] - margin
+        out[i] = min(count - 1, most)
+
+
+@nb.njit(cache=True, nogil=True)
+def compare_candidates(owner: Any, pairs: Any, read: Any, write: Any, margin: float, most: int) -> None:
+    """Fill the columns `write` of `pairs` (float32 [n, columns]) from the columns `read`, for each owner by itself.
+
+    owner: ascending. read: same_name, record_cover, reference_cover, lexical, embedding. write: leads of lexical, of
+    coverage both ways and of embedding, and how many others have the same name, and as good a record_cover.
+    """
+    first = 0
+    cover = np.empty(len(owner), np.float32)
+    while first < len(owner):
+        last = first
+        while last < len(owner) and owner[last] == owner[first]:
+            cover[last] = pairs[last, read[1]] * pairs[last, read[2]]
+            last += 1
+        group = pairs[first:last]
+        leads(group[:, read[3]], group[:, write[0]])
+        leads(cover[first:last], group[:, write[1]])
+        leads(group[:, read[4]], group[:, write[2]])
+        equal = np.float32(0.0)
+        for same in group[:, read[0]]:
+            equal += same
+        for i in range(len(group)):
+            group[i, write[3]] = min(equal - group[i, read[0]], np.float32(most))
+        as_good(group[:, read[1]], margin, most, group[:, write[4]])
+        first = last
+
+
+@nb.njit(cache=True, nogil=True)
+def two_best(owner: Any, values: Any, best: Any, second: Any) -> None:
+    """The places of each owner's two highest values into `best` and `second` (-1 before); of equal ones the first."""
+    for i in range(len(values)):
+        o = owner[i]
+        if best[o] < 0 or values[i] > values[best[o]]:
+            best[o], second[o] = i, best[o]
+        elif second[o] < 0 or values[i] > values[second[o]]:
+            second[o] = i

@@ -35,24 +35,12 @@ def rank(owner: NDArray[np.int32], margins: NDArray[np.float64], records: int) -
 
     owner: record number of each pair, ascending. margins: float64 [pairs]. records: their number.
     """
-    count = np.bincount(owner, minlength=records)
-    start = np.cumsum(count) - count
+    from matching.context_kernels import two_best
 
-    def pick(margins: NDArray[np.float64], there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        pair, margin = np.full(records, -1, np.int64), np.full(records, np.nan)
-        if there.any():
-            highest = np.repeat(np.maximum.reduceat(margins, start[count > 0]), count[count > 0])
-            last_to_first = np.flatnonzero(margins == highest)[::-1]
-            pair[owner[last_to_first]] = last_to_first
-            pair[~there] = -1
-            margin[there] = margins[pair[there]]
-        return pair, margin
-
-    best, margin = pick(margins, count > 0)
-    others = margins.copy()
-    others[best[best >= 0]] = -np.inf
-    runner_up, runner_up_margin = pick(others, count > 1)
-    return Ranked(best, runner_up, margin, runner_up_margin)
+    best, runner_up = np.full(records, -1, np.int64), np.full(records, -1, np.int64)
+    two_best(owner, margins, best, runner_up)
+    known = np.append(margins, np.nan)  # the last for the pair -1
+    return Ranked(best, runner_up, known[best], known[runner_up])
 
 
 def in_order(owner: NDArray[np.int32], margins: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

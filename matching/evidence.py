@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import polars as pl
@@ -71,15 +71,20 @@ class Pairs:
 def evidence(pairs: Pairs, row: Rows, group: NDArray[np.int64]) -> list[str]:
     """The evidence for each told group (a number of GROUPS; beyond them there is none) of the pair in each row."""
     texts = np.full(len(row), "", object)
-    for number, name in enumerate(GROUPS):
-        if name in WRITERS and len(told := np.flatnonzero(group == number)):
-            texts[told] = WRITERS[name](pairs, row[told], name)
+    what = _said_in_words()[group]
+    if len(told := np.flatnonzero(what >= 0)):
+        texts[told] = _words(pairs, row[told], what[told])
+    for number in set(group.tolist()):
+        if number < len(GROUPS) and (writer := WRITERS.get(GROUPS[number])):
+            told = np.flatnonzero((group == number) & (texts == ""))
+            texts[told] = writer(pairs, row[told], GROUPS[number])
     found: list[str] = texts.tolist()
     return found
 
 
-def _words(pairs: Pairs, rows: Rows, group: str) -> list[str]:
-    from matching import alignment
+@lru_cache(maxsize=1)
+def _said_in_words() -> NDArray[np.int64]:
+    """For each group, and for none, what the compiled code tells of its words; -1 where it tells nothing."""
     from matching import evidence_kernels as kernels
 
     what = {
@@ -88,11 +93,24 @@ def _words(pairs: Pairs, rows: Rows, group: str) -> list[str]:
         "unmatched_words": kernels.LEFT_OVER,
         "spelling": kernels.RESPELT,
         "abbreviation": kernels.SHORTENED,
-    }[group]
-    a, table, kinds = pairs.index.arrays, pairs.queries.table, Vocabulary.of(alignment.KINDS)
+    }
+    return np.array([what.get(group, -1) for group in (*GROUPS, "")])
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> Vocabulary:
+    from matching.alignment import KINDS
+
+    return Vocabulary.of(KINDS)
+
+
+def _words(pairs: Pairs, rows: Rows, what: NDArray[np.int64]) -> list[str]:
+    from matching import evidence_kernels as kernels
+
+    a, table, kinds = pairs.index.arrays, pairs.queries.table, _kinds()
     ends, out = np.zeros(len(rows), np.int64), np.empty(64 * len(rows) + 256, np.uint8)
     told = (
-        rows, np.full(len(rows), what), pairs.record, pairs.variant, *pairs.alignment,
+        rows, what, pairs.record, pairs.variant, *pairs.alignment,
         table.tokens, table.starts, table.vocabulary.chars, table.vocabulary.starts,
         a["name_tokens"], a["name_starts"], a["word_chars"], a["word_starts"], a["word_idf"],
         kinds.chars, kinds.starts,
@@ -105,10 +123,8 @@ def _words(pairs: Pairs, rows: Rows, group: str) -> list[str]:
     return [text[start:stop] for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
 
 
-def _spelling(pairs: Pairs, rows: Rows, group: str) -> list[str]:
-    words = _words(pairs, rows, group)
-    values = pairs.values(rows, "letters", "lexical")
-    return [w or f"letters {a:.2f}, trigrams {b:.2f}" for w, (a, b) in zip(words, values, strict=True)]
+def _spelling(pairs: Pairs, rows: Rows, _: str) -> list[str]:
+    return [f"letters {a:.2f}, trigrams {b:.2f}" for a, b in pairs.values(rows, "letters", "lexical")]
 
 
 def _meaning(pairs: Pairs, rows: Rows, _: str) -> list[str]:
@@ -180,8 +196,8 @@ def _attributes(pairs: Pairs, rows: Rows, group: str) -> list[str]:
     return ["; ".join(text) for text in texts]
 
 
+# What stands in for words, or where compiled code has nothing to tell.
 WRITERS: dict[str, Callable[[Pairs, Rows, str], list[str]]] = {
-    **dict.fromkeys(("name_words", "rare_words", "unmatched_words", "abbreviation"), _words),
     "spelling": _spelling,
     "meaning": _meaning,
     "lead": _lead,

@@ -6,16 +6,15 @@ belongs to one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matching.master import comparable
 from matching.parallel import each, spans
-from matching.priors import PRIOR_ATTRIBUTES, PriorTables, origins_of
+from matching.priors import PRIOR_ATTRIBUTES, PriorTables, forms_of
 from matching.records import ATTRIBUTES
 from matching.retrieval.index import MISSING, UNSEEN, Found, Queries, RetrievalIndex
 
@@ -98,6 +97,9 @@ CANDIDATE_SCHEMA = {
 }  # fmt: skip
 PART = 1 << 16  # pairs that are compared at a time
 _COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
+_READ = np.array([_COLUMN[f] for f in ("same_name", "record_cover", "reference_cover", "lexical", "embedding")])
+_CONTEXT = np.array([_COLUMN[f.name] for f in CONTEXT_FEATURES])
+AS_GOOD, MOST_RIVALS = 0.02, 9  # a coverage that is less below is as good; more rivals are not counted
 
 
 def retrieve(
@@ -187,59 +189,29 @@ def feature_matrix(
     for _ in each(compare, spans(len(owner), PART)):
         pass
     reference = a["variant_reference"][variant]
+    forms_of_records = forms_of(records)
     for feature, attribute in zip(ATTRIBUTE_FEATURES, ATTRIBUTES, strict=True):
-        if attribute in records.columns and attribute in index.attributes:
+        if attribute in forms_of_records and attribute in index.attributes:
             theirs = a[f"attribute_{attribute}"][reference]
-            ours = _attribute_codes(index, attribute, records[attribute])[owner]
-            out[:, _COLUMN[feature.name]] = np.where(
-                (ours == MISSING) | (theirs == MISSING), 0, np.where(ours == theirs, 1, -1)
-            )
+            ours = _codes(index.attribute_number[attribute], forms_of_records[attribute])[owner]
+            agree = np.where(ours == theirs, 1, -1)
+            agree[(ours == MISSING) | (theirs == MISSING)] = 0
+            out[:, _COLUMN[feature.name]] = agree
     out[:, _COLUMN["lexical"]] = lexical
     out[:, _COLUMN["embedding"]] = embedding
-    cover = out[:, _COLUMN["record_cover"]] * out[:, _COLUMN["reference_cover"]]
-    for name, value in (("lexical_lead", lexical), ("cover_lead", cover), ("embedding_lead", embedding)):
-        out[:, _COLUMN[name]] = lead(owner, value)
-    equal = np.bincount(owner, weights=out[:, 0], minlength=len(table))
-    out[:, _COLUMN["rivals"]] = np.minimum(equal[owner] - out[:, 0], 9)
-    out[:, _COLUMN["coverers"]] = np.minimum(as_good(owner, np.ascontiguousarray(out[:, _COLUMN["record_cover"]])), 9)
+    compare_candidates(owner, out)
     if priors is not None:
         first = _COLUMN[PRIOR_FEATURES[0].name]
-        out[:, first : first + len(PRIOR_FEATURES)] = priors.columns(origins_of(records), owner, reference)
+        out[:, first : first + len(PRIOR_FEATURES)] = priors.columns(forms_of_records, owner, reference)
     return out
 
 
-def lead(owner: NDArray[np.int32], value: NDArray[Any]) -> NDArray[np.float32]:
-    """How far each value is above the best other one of its owner (negative: below). float32 [n].
+def compare_candidates(owner: NDArray[np.int32], pairs: NDArray[np.float32]) -> None:
+    """Fill in CONTEXT_FEATURES of pairs (float32 [n, features]) from their other features. owner: ascending."""
+    from matching.context_kernels import compare_candidates
 
-    owner: ascending. A value that is alone leads by itself, as if the next were 0.
-    """
-    from matching.context_kernels import leads
-
-    out = np.empty(len(owner), np.float32)
-    leads(_group_starts(owner), value, out)
-    return out
+    compare_candidates(owner, pairs, _READ, _CONTEXT, AS_GOOD, MOST_RIVALS)
 
 
-def as_good(owner: NDArray[np.int32], value: NDArray[Any], margin: float = 0.02) -> NDArray[np.float32]:
-    """How many others of its owner are as good as each value, or less than `margin` below. float32 [n].
-
-    owner: ascending.
-    """
-    from matching import context_kernels
-
-    out = np.empty(len(owner), np.float32)
-    context_kernels.as_good(_group_starts(owner), value, margin, out)
-    return out
-
-
-def _group_starts(owner: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Where each run of equal owners begins, and the end of the last. int64 [runs + 1]."""
-    if not len(owner):
-        return np.zeros(1, np.int64)
-    return np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1, [len(owner)]]).astype(np.int64)
-
-
-def _attribute_codes(index: RetrievalIndex, attribute: str, values: pl.Series) -> NDArray[np.int32]:
-    number = index.attribute_number[attribute]
-    compared = (comparable(attribute, v) for v in values.cast(pl.String))
-    return np.array([MISSING if v is None else number.get(v, UNSEEN) for v in compared], np.int32)
+def _codes(number: dict[str, int], forms: Sequence[str | None]) -> NDArray[np.int32]:
+    return np.array([MISSING if form is None else number.get(form, UNSEEN) for form in forms], np.int32)

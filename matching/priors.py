@@ -16,7 +16,7 @@ entity never has a say.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ STRENGTH = 8.0  # entities that the average counts for
 MOST = 4.0  # log-odds
 MOST_KINDS = 20  # distinct values of a column that tells kinds of references apart
 MISSING = ""
+Forms = Mapping[str, Sequence[str | None]]
 
 
 @dataclass(frozen=True)
@@ -134,37 +135,41 @@ class PriorTables:
                 fits[attribute] = ({r: i for i, r in enumerate(ours)}, column, weights)
         return cls(priors, np.maximum(np.minimum(standing, MOST), -MOST).astype(np.float32), fits)
 
-    def columns(self, origins: pl.DataFrame, owner: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float32]:
+    def columns(self, origins: Forms, owner: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float32]:
         """What is known of each pair beside its names, 0 where nothing is. float32 [pairs, 2 PRIOR_ATTRIBUTES + 1].
 
-        origins: as `origins_of` gives them; owner, reference: numbers of each pair's record and reference.
+        origins: as `forms_of` gives them; owner, reference: numbers of each pair's record and reference.
         """
         count = len(PRIOR_ATTRIBUTES)
         out = np.zeros((len(owner), 2 * count + 1), np.float32)
         out[:, count] = self.standing[reference]
         for i, attribute in enumerate(PRIOR_ATTRIBUTES):
-            if attribute not in origins.columns:
+            values = origins.get(attribute, ())
+            if not any(values):
                 continue
-            values = origins[attribute].to_list()
             known = self.priors.log_odds.get(attribute, {})
-            out[:, i] = np.array([_bounded(known.get(v, 0.0)) for v in values], np.float32)[owner]
+            out[:, i] = np.array([_bounded(known.get(v or MISSING, 0.0)) for v in values], np.float32)[owner]
             if attribute in self.fits:
                 number, column, weights = self.fits[attribute]
-                row = np.array([number.get(v, -1) for v in values], np.int32)
+                row = np.array([number.get(v or MISSING, -1) for v in values], np.int32)
                 out[:, count + 1 + i] = weights[row[owner], column[reference]]
         return out
 
 
+def forms_of(records: pl.DataFrame) -> dict[str, list[str | None]]:
+    """The ATTRIBUTES that records have in comparable form, None where a record has none."""
+    return {
+        a: [comparable(a, v) for v in (records[a] if records.schema[a] == pl.String else records[a].cast(pl.String))]
+        for a in ATTRIBUTES
+        if a in records.columns
+    }
+
+
 def origins_of(records: pl.DataFrame) -> pl.DataFrame:
     """PRIOR_ATTRIBUTES of records in comparable form, null where a record or the whole frame has none."""
+    forms, none = forms_of(records), [None] * records.height
     return pl.DataFrame(
-        {
-            a: [comparable(a, v) for v in records[a].cast(pl.String)]
-            if a in records.columns
-            else [None] * records.height
-            for a in PRIOR_ATTRIBUTES
-        },
-        schema=dict.fromkeys(PRIOR_ATTRIBUTES, pl.String),
+        {a: forms.get(a, none) for a in PRIOR_ATTRIBUTES}, schema=dict.fromkeys(PRIOR_ATTRIBUTES, pl.String)
     )
 
 

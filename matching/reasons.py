@@ -132,7 +132,7 @@ def _by_record(
     fields = [pl.Series(f.name, columns[f.name], dtype=f.dtype) for f in kind.fields]
     values = pl.DataFrame(fields).to_struct(name)
     if records == 1:
-        return values.implode()
+        return values.reshape((1, len(values))).cast(pl.List(kind))
     order = np.argsort(owner, kind="stable")
     stop = np.cumsum(np.bincount(owner, minlength=records))
     places = pl.int_ranges(pl.Series(np.r_[0, stop][:records]), pl.Series(stop), eager=True)

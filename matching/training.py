@@ -156,7 +156,9 @@ def out_of_fold_priors(
     for one in np.unique(fold):
         priors = Priors.fit(origins.filter((taught != one) & (taught >= 0)), references)
         asked = fold == one
-        columns[asked] = PriorTables.of(priors, references).columns(origins, owner[asked], reference[asked])
+        columns[asked] = PriorTables.of(priors, references).columns(
+            origins.to_dict(as_series=False), owner[asked], reference[asked]
+        )
     return pl.DataFrame(columns, schema=list(PRIOR_NAMES))
 
 

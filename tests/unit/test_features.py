@@ -8,9 +8,8 @@ from matching.features import (
     ATTRIBUTE_FEATURES,
     FEATURE_NAMES,
     FEATURES,
-    as_good,
+    compare_candidates,
     feature_matrix,
-    lead,
     pair_features,
     retrieve,
 )
@@ -136,6 +135,14 @@ def test_similarities_of_retrieval_are_passed_on_with_their_lead() -> None:
 # The lead
 
 
+def compared(owner: list[int], feature: str, values: list[float], asked: str) -> list[float]:
+    """A feature that compares candidates, of pairs of which one other feature is known."""
+    pairs = np.zeros((len(owner), len(FEATURES)), np.float32)
+    pairs[:, FEATURE_NAMES.index(feature)] = values
+    compare_candidates(np.array(owner, np.int32), pairs)
+    return pairs[:, FEATURE_NAMES.index(asked)].tolist()
+
+
 @pytest.mark.parametrize(
     ("owner", "values", "expected"),
     [
@@ -147,7 +154,7 @@ def test_similarities_of_retrieval_are_passed_on_with_their_lead() -> None:
     ],
 )
 def test_a_lead_is_the_distance_to_the_best_other_of_the_same_record(owner: list, values: list, expected: list) -> None:
-    assert lead(np.array(owner, np.int32), np.array(values)).tolist() == expected
+    assert compared(owner, "lexical", values, "lexical_lead") == expected
 
 
 # What must hold of all
@@ -205,9 +212,8 @@ def test_embeddings_can_be_left_out(index, records) -> None:
 
 
 def test_others_that_are_as_good_are_counted_within_the_same_record() -> None:
-    owner = np.array([0, 0, 0, 1, 2, 2], np.int32)
-    value = np.array([0.9, 0.89, 0.5, 0.9, 1.0, 1.0], np.float32)
-    assert as_good(owner, value).tolist() == [1, 1, 2, 0, 1, 1]
+    covers = [0.9, 0.89, 0.5, 0.9, 1.0, 1.0]
+    assert compared([0, 0, 0, 1, 2, 2], "record_cover", covers, "coverers") == [1, 1, 2, 0, 1, 1]
 
 
 def test_a_name_that_may_go_on_in_two_ways_is_covered_by_both() -> None:

@@ -25,7 +25,7 @@ def home_and_abroad(each: int = 50) -> pl.DataFrame:
 def told(priors: Priors, asked: pl.DataFrame) -> np.ndarray:
     """What priors tell of the origins of records alone: each paired with a reference of which nothing is known."""
     tables = PriorTables.of(priors, pl.DataFrame({"reference_id": ["X"]}))
-    return tables.columns(asked, np.arange(asked.height), np.zeros(asked.height, np.int64))
+    return tables.columns(asked.to_dict(as_series=False), np.arange(asked.height), np.zeros(asked.height, np.int64))
 
 
 def registrants() -> pl.DataFrame:
@@ -67,7 +67,7 @@ def test_records_of_an_exchange_fit_references_of_the_one_they_usually_belong_to
     facts = reference_facts(registrants())
     tables = PriorTables.of(Priors.fit(lines(), facts), facts)
     asked = pl.DataFrame({"exchange": ["fra", "fra", "fra", "xxx", None]})
-    column = tables.columns(asked, np.arange(5), np.array([0, 15, 100, 0, 0]))[:, -2]
+    column = tables.columns(asked.to_dict(as_series=False), np.arange(5), np.array([0, 15, 100, 0, 0]))[:, -2]
     assert column[0] > 0 > column[2]
     assert column[0] > column[1]
     assert not column[3:].any()
