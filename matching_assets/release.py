@@ -7,7 +7,7 @@ that the pointer never names one that does not answer; a run that was killed in 
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,21 @@ from matching_assets.challenger import Sources, pack
 from matching_assets.folders import facts_in
 from matching_assets.gates import Gate, decide_status
 from matching_assets.owners import MODELS
-from resources.endpoint import Endpoint, EndpointError, EndpointState
+from resources.alarms import Alarm
+from resources.endpoint import Endpoint, EndpointError, EndpointStatus, single
 from resources.registry import ModelPackage, NotApprovedError, Registry
+from resources.rollout import ALL_AT_ONCE, Rollout
 from resources.store import MissingError, ObjectStore
 
 ENDPOINT = "matching"
 RULE = "rule"
 SLOWEST_SECONDS = 5.0
+ALARMS = (
+    Alarm("error_share", 0.01, period_seconds=10),
+    Alarm("latency_p99_ms", 1000.0, periods=2, period_seconds=10),
+    Alarm("degraded_share", 0.05, periods=2, period_seconds=10),
+)
+"""What turns a rollout back, unless the job says otherwise. On SageMaker the shortest period is a minute."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +120,16 @@ def newest_approved(registry: Registry) -> ModelPackage:
     raise NotApprovedError(f"nothing to deploy: {' '.join(why) or 'no version is registered; run `retrain`.'}")
 
 
-def deploy(package: ModelPackage, store: ObjectStore, endpoint: Endpoint) -> tuple[EndpointState, Manifest]:
+def deploy(
+    package: ModelPackage,
+    store: ObjectStore,
+    endpoint: Endpoint,
+    rollout: Rollout = ALL_AT_ONCE,
+    alarms: Sequence[Alarm] = ALARMS,
+) -> tuple[EndpointStatus, Manifest]:
     """Serve an approved version once its bundle is verified; it stays if it then answers as it should.
 
+    Traffic moves to it by `rollout`, and back when one of `alarms` rings meanwhile.
     NotApprovedError, BundleError, EndpointError: the version before serves on, or serves again.
     """
     if package.status != "Approved":
@@ -123,15 +138,17 @@ def deploy(package: ModelPackage, store: ObjectStore, endpoint: Endpoint) -> tup
     manifest = verify_bundle(bundle)
     lineage = {"registry_version": str(package.version), **package.lineage}
     before = _serving(endpoint)
-    state = endpoint.deploy(ENDPOINT, bundle, manifest.version, lineage)
+    spec = single(ENDPOINT, package.bundle_digest, manifest.version, lineage)
+    status = endpoint.deploy(replace(spec, rollout=rollout, alarms=tuple(alarms)))
     answer = ask(bundle, manifest.version, endpoint)
     if not answer.passed:
         if before is None:
             endpoint.delete(ENDPOINT)
-        elif before.version != state.version:
+        elif before.version != status.version:
             endpoint.rollback(ENDPOINT)
+            endpoint.settle(ENDPOINT)
         raise EndpointError(f"{answer.sentence} What served before serves again; the endpoint's log says more.")
-    return state, manifest
+    return status, manifest
 
 
 @dataclass(frozen=True)
@@ -157,7 +174,7 @@ def ask(bundle: Path, version: str, endpoint: Endpoint) -> Answer:
     return Answer(same and answer["bundle_version"] == version and seconds <= SLOWEST_SECONDS, seconds, sentence)
 
 
-def _serving(endpoint: Endpoint) -> EndpointState | None:
+def _serving(endpoint: Endpoint) -> EndpointStatus | None:
     try:
         return endpoint.describe(ENDPOINT)
     except MissingError:

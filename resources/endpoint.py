@@ -1,30 +1,27 @@
-"""The endpoint: one bundle served over HTTP on the SageMaker container contract (`GET /ping`, `POST /invocations`).
+"""Endpoints: bundles served over HTTP on the SageMaker container contract, behind one name each.
 
-A deployment starts the new bundle beside the old one, waits until it answers with the version it should have, and
-only then lets it take over; one that fails leaves the old one serving. What was deployed before is remembered, so that
-a rollback needs no other information. Records and decisions travel as JSON Lines, one line a record, in order.
+`apply` wishes for a spec and returns; `advance` does what is next and may be called by anybody, at any time, as often
+as one likes: a rollout that its driver abandoned is taken on by the next. `deploy` is both, until it is done. What is
+wished for, and how far it has come, lies in the object store at `endpoints/<name>` and is swapped only as expected:
+two who want different things at once do not both get their way. The rules are in `resources.rollout`; here is what
+both implementations share. Records and decisions travel as JSON Lines, one line a record, in order.
 """
 
-import hashlib
 import json
-import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import dagster as dg
-from filelock import FileLock
 
-from matching.files import folder_digest, write_json
-from resources import aws
-from resources.processes import Started, free_port, http, is_running, ping, start, stop
-from resources.store import Json, MissingError, S3Store
+from resources.rollout import IN_FLIGHT, EndpointSpec, Ledger, Phase, Variant, go_back, wish
+from resources.store import Json, MissingError, ObjectStore
 
 JSON_LINES = "application/jsonlines"
+POLL_SECONDS = 0.1
+VARIANT = "champion"
+"""The name of the variant of an endpoint that has only one."""
 
 
 class EndpointError(RuntimeError):
@@ -32,296 +29,184 @@ class EndpointError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class EndpointState:
-    """What is served. `version`: the bundle's own. `status`: SageMaker's word, `InService` when it answers."""
+class VariantStatus:
+    """A variant now: `weight` is the share of the traffic that it gets, `instances` how many of it answer."""
 
     name: str
-    url: str
     version: str
     bundle_digest: str
-    bundle_path: str
-    status: str
-    pid: int | None
-    deployed_at: str
-    lineage: dict[str, str]
+    weight: float
+    desired_weight: float
+    instances: int
+    desired_instances: int
+
+
+@dataclass(frozen=True)
+class EndpointStatus:
+    """An endpoint now. `variants`: all that get traffic or are to get it, heaviest first; during a rollout two fleets.
+
+    `settled`: nothing is left to be done. `reason`: why it was rolled back or failed. `generation`: of the last wish.
+    """
+
+    name: str
+    status: Phase
+    url: str
+    variants: tuple[VariantStatus, ...]
+    shadow: VariantStatus | None
+    reason: str
+    generation: int
+    settled: bool
+    lineage: Mapping[str, str]
+
+    @property
+    def version(self) -> str:
+        """The bundle version that most answers come from."""
+        return self.variants[0].version if self.variants else ""
+
+
+def single(name: str, bundle_digest: str, version: str, lineage: Mapping[str, str] | None = None) -> EndpointSpec:
+    """The plainest spec: one variant with one instance, all at once."""
+    return EndpointSpec(name, (Variant(VARIANT, bundle_digest, version),), lineage=dict(lineage or {}))
 
 
 class Endpoint(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
-    """The interface."""
+    """The interface, with what both implementations do alike."""
+
+    store: dg.ResourceDependency[ObjectStore]
 
     @abstractmethod
-    def deploy(self, name: str, bundle_path: Path, version: str, lineage: Mapping[str, str]) -> EndpointState:
-        """Serve a bundle under `name`; nothing happens if it is served already. EndpointError: it did not start."""
+    def advance(self, name: str) -> EndpointStatus:
+        """Do what is next for an endpoint, and say how it is then. MissingError: it was never wished for."""
 
     @abstractmethod
-    def describe(self, name: str) -> EndpointState:
-        """What serves under `name`, with its status now. MissingError: nothing was deployed."""
+    def describe(self, name: str) -> EndpointStatus:
+        """How an endpoint is; nothing is done. MissingError: there is none."""
 
     @abstractmethod
-    def invoke(self, name: str, records: Sequence[Json]) -> list[Json]:
-        """One decision for each record, in order. EndpointError: refused, with the answer's text. MissingError."""
+    def invoke(self, name: str, records: Sequence[Json], variant: str | None = None) -> list[Json]:
+        """One decision for each record, in order; from one variant if it is named.
 
-    @abstractmethod
-    def rollback(self, name: str) -> EndpointState:
-        """Serve what was served before. MissingError: nothing was. EndpointError: it did not start."""
+        EndpointError: refused, with the answer's text, or nobody answers. MissingError: there is no such endpoint.
+        """
 
-    @abstractmethod
-    def delete(self, name: str) -> None:
-        """Stop serving, and forget what was deployed. Deleting what is not there does nothing."""
+    def apply(self, spec: EndpointSpec) -> EndpointStatus:
+        """Wish for a spec. BusyError: another rollout is under way. SpecError: it cannot follow what serves.
 
+        ConflictError: somebody else wished at the same time.
+        """
+        before = self._ledger(spec.name)
+        self._note(spec.name, before, wish(before, spec, time.time()))
+        return self.describe(spec.name)
 
-class LocalEndpoint(Endpoint):
-    """A process of this machine: `python -m <module> --bundle DIR --host H --port P`, detached from who started it.
+    def reweigh(self, name: str, weights: Mapping[str, float]) -> EndpointStatus:
+        """Share the traffic out anew between the variants that serve. SpecError: they do not add up to 1."""
+        ledger = self._known(name)
+        variants = tuple(replace(v, weight=weights.get(v.name, v.weight)) for v in ledger.desired.variants)
+        return self.apply(replace(ledger.desired, variants=variants))
 
-    `root` holds `<name>.json` (what serves, what served before, which processes were started) and a log for each start.
-    """
-
-    root: str
-    module: str = "matching.runtime"
-    host: str = "127.0.0.1"
-    deadline_seconds: float = 120.0
-
-    def deploy(self, name: str, bundle_path: Path, version: str, lineage: Mapping[str, str]) -> EndpointState:
-        """See Endpoint."""
-        with self._lock(name):
-            book = self._book(name)
-            current, digest = book["current"], folder_digest(bundle_path)
-            if current and (current["bundle_digest"], current["version"]) == (digest, version) and _alive(current):
-                return EndpointState(**current)
-            state = self._serve(name, book, bundle_path, version, dict(lineage))
-            earlier = [current, *book["previous"]] if current else book["previous"]
-            self._switch(name, book, state, earlier)
-            return state
-
-    def describe(self, name: str) -> EndpointState:
-        """See Endpoint."""
-        current = self._book(name)["current"]
-        if current is None:
-            raise MissingError(f"no endpoint {name} was deployed")
-        return replace(EndpointState(**current), status="InService" if _alive(current) else "Failed")
-
-    def invoke(self, name: str, records: Sequence[Json]) -> list[Json]:
-        """See Endpoint."""
-        import requests
-
-        state = self.describe(name)
-        body = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        headers = {"Content-Type": JSON_LINES, "Accept": JSON_LINES}
-        try:
-            answer = http().post(f"{state.url}/invocations", data=body.encode(), headers=headers, timeout=60)
-        except requests.ConnectionError as problem:
-            raise EndpointError(f"{name} does not answer at {state.url}: deploy it again") from problem
-        if answer.status_code != requests.codes.ok:
-            raise EndpointError(f"{name} answered {answer.status_code}: {answer.text[:1000]}")
-        return [json.loads(line) for line in answer.content.splitlines() if line.strip()]
-
-    def rollback(self, name: str) -> EndpointState:
-        """See Endpoint."""
-        with self._lock(name):
-            book = self._book(name)
-            if not book["previous"]:
-                raise MissingError(f"nothing was served under {name} before")
-            last, *earlier = book["previous"]
-            state = self._serve(name, book, Path(last["bundle_path"]), last["version"], last["lineage"])
-            self._switch(name, book, state, earlier)
-            return state
-
-    def delete(self, name: str) -> None:
-        """See Endpoint."""
-        with self._lock(name):
-            for started in self._book(name)["started"]:
-                stop(Started(*started))
-            self._file(name).unlink(missing_ok=True)
-
-    def _serve(self, name: str, book: Json, bundle: Path, version: str, lineage: dict[str, str]) -> EndpointState:
-        """Start a process and wait for it; the book knows it at once, so that it can be stopped even if we die."""
-        port = free_port(self.host)
-        url = f"http://{self.host}:{port}"
-        log = Path(self.root) / f"{name}-{port}.log"
-        command = [sys.executable, "-m", self.module, "--bundle", str(bundle), "--host", self.host, "--port", str(port)]
-        started = start(command, log)
-        book["started"].append(list(started))
-        write_json(self._file(name), book)
-        try:
-            self._wait(url, started, version, log)
-        except EndpointError:
-            stop(started)
-            raise
-        digest, now = folder_digest(bundle), datetime.now(UTC).isoformat(timespec="seconds")
-        return EndpointState(name, url, version, digest, str(bundle), "InService", started.pid, now, lineage)
-
-    def _wait(self, url: str, started: Started, version: str, log: Path) -> None:
-        deadline = time.monotonic() + self.deadline_seconds
-        while (said := ping(url)) is None:
-            if not is_running(started):
-                raise EndpointError(f"the process ended before it answered; the reason is in {log}")
-            if time.monotonic() > deadline:
-                raise EndpointError(f"no answer within {self.deadline_seconds:.0f} s; see {log}")
-            time.sleep(0.05)
-        if said.get("bundle_version") != version:
-            raise EndpointError(f"it serves version {said.get('bundle_version')}, not {version}: the wrong bundle?")
-
-    def _switch(self, name: str, book: Json, state: EndpointState, previous: list[Json]) -> None:
-        """Make `state` the one that serves, in one step; then stop all others that were ever started."""
-        others = [Started(*started) for started in book["started"] if started[0] != state.pid]
-        book = {**book, "current": asdict(state), "previous": previous}
-        write_json(self._file(name), book)
-        for other in others:
-            stop(other)
-        write_json(self._file(name), {**book, "started": [s for s in book["started"] if s[0] == state.pid]})
-
-    def _book(self, name: str) -> Json:
-        path = self._file(name)
-        empty: Json = {"current": None, "previous": [], "started": []}
-        return json.loads(path.read_bytes()) if path.exists() else empty
-
-    def _file(self, name: str) -> Path:
-        return Path(self.root) / f"{name}.json"
-
-    def _lock(self, name: str) -> FileLock:
-        Path(self.root).mkdir(parents=True, exist_ok=True)
-        return FileLock(Path(self.root) / f".{name}.lock")
-
-
-class SageMakerEndpoint(Endpoint):
-    """A SageMaker endpoint. Model and configuration are named by their content: deployed again, they are the same.
-
-    What was deployed lies in the store, at `endpoints/<name>`. SageMaker keeps the old variant when a new one fails.
-    """
-
-    store: dg.ResourceDependency[S3Store]
-    image_uri: str
-    role_arn: str
-    instance_type: str = "ml.m5.large"
-    instance_count: int = 1
-    region_name: str | None = None
-
-    @property
-    def client(self) -> Any:
-        """The boto3 client of the control plane."""
-        return aws.client("sagemaker", self.region_name)
-
-    @property
-    def runtime(self) -> Any:
-        """The boto3 client that calls endpoints."""
-        return aws.client("sagemaker-runtime", self.region_name)
-
-    def deploy(self, name: str, bundle_path: Path, version: str, lineage: Mapping[str, str]) -> EndpointState:
-        """See Endpoint."""
-        book = self._book(name)
-        digest = self.store.put_folder(bundle_path)
-        current = book["current"]
-        if current and (current["bundle_digest"], current["version"]) == (digest, version):
-            return self.describe(name)
-        earlier = [current, *book["previous"]] if current else book["previous"]
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        uri = self.store.uri(digest)
-        state = EndpointState(name, "", version, digest, uri, "Creating", None, now, dict(lineage))
-        return self._serve(state, earlier)
-
-    def describe(self, name: str) -> EndpointState:
-        """See Endpoint."""
-        current = self._book(name)["current"]
-        described = self._described(name)
-        if current is None or described is None:
-            raise MissingError(f"no endpoint {name} was deployed")
-        return replace(EndpointState(**current), status=described["EndpointStatus"])
-
-    def invoke(self, name: str, records: Sequence[Json]) -> list[Json]:
-        """See Endpoint."""
-        from botocore.exceptions import ClientError
-
-        body = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        try:
-            answer = self.runtime.invoke_endpoint(
-                EndpointName=name, Body=body.encode(), ContentType=JSON_LINES, Accept=JSON_LINES
-            )
-        except ClientError as problem:
-            raise EndpointError(f"{name} refused: {problem.response['Error'].get('Message', '')[:1000]}") from problem
-        return [json.loads(line) for line in answer["Body"].read().splitlines() if line.strip()]
-
-    def rollback(self, name: str) -> EndpointState:
-        """See Endpoint."""
-        previous = self._book(name)["previous"]
-        if not previous:
+    def rollback(self, name: str) -> EndpointStatus:
+        """Wish for what served before; a rollout under way turns round. MissingError: nothing did."""
+        before = self._known(name)
+        after = go_back(before, time.time())
+        if after is None:
             raise MissingError(f"nothing was served under {name} before")
-        return self._serve(EndpointState(**previous[0]), previous[1:])
+        self._note(name, before, after)
+        return self.describe(name)
+
+    def settle(self, name: str, seconds: float = 300.0) -> EndpointStatus:
+        """Advance until nothing is left to be done. EndpointError: it takes longer than that, and still goes on."""
+        until = time.monotonic() + seconds
+        while not (status := self.advance(name)).settled:
+            if time.monotonic() > until:
+                raise EndpointError(
+                    f"{name} is {status.status} after {seconds:.0f} s: {status.reason or 'wait for it'}"
+                )
+            time.sleep(POLL_SECONDS)
+        return status
+
+    def deploy(self, spec: EndpointSpec, seconds: float = 300.0) -> EndpointStatus:
+        """Wish for a spec and see it through. EndpointError: it was turned back; what served before serves."""
+        self.apply(spec)
+        bakes = len(spec.rollout.shares()) * spec.rollout.bake_seconds
+        status = self.settle(spec.name, seconds + bakes)
+        if self._known(spec.name).good != spec:
+            raise EndpointError(f"{spec.name} was not deployed: {status.reason}")
+        return status
 
     def delete(self, name: str) -> None:
-        """See Endpoint. Models and configurations stay: they cost nothing and say what was served."""
-        if self._described(name):
-            self.client.delete_endpoint(EndpointName=name)
-        self.store.put_json(f"endpoints/{name}", {"current": None, "previous": []})
+        """Stop serving, and forget what was served. Deleting what is not there does nothing."""
+        before = self._ledger(name)
+        if before is None:
+            return
+        if before.phase != "Deleting":
+            self._note(name, before, replace(before, phase="Deleting", since=time.time()))
+        while not self._clear_away(name):
+            time.sleep(POLL_SECONDS)
 
-    def _serve(self, state: EndpointState, previous: list[Json]) -> EndpointState:
-        from botocore.exceptions import WaiterError
+    @abstractmethod
+    def _clear_away(self, name: str) -> bool:
+        """Remove a bit more of an endpoint that is Deleting; whether it is gone."""
 
-        model, configuration = self.requests(state.name, state.bundle_digest)
-        self._create(self.client.create_model, model)
-        self._create(self.client.create_endpoint_config, configuration)
-        config = configuration["EndpointConfigName"]
-        described = self._described(state.name)
-        if described is None:
-            self.client.create_endpoint(EndpointName=state.name, EndpointConfigName=config)
-        elif described["EndpointConfigName"] != config:
-            self.client.update_endpoint(EndpointName=state.name, EndpointConfigName=config)
-        try:
-            self.client.get_waiter("endpoint_in_service").wait(EndpointName=state.name)
-        except WaiterError as problem:
-            raise EndpointError(f"{state.name} did not come into service: {problem}") from problem
-        described = self.client.describe_endpoint(EndpointName=state.name)
-        if described["EndpointConfigName"] != config:
-            raise EndpointError(f"{state.name} went back to {described['EndpointConfigName']}: see CloudWatch")
-        tags = [{"Key": f"matching/{key}", "Value": value} for key, value in sorted(state.lineage.items())]
-        self.client.add_tags(ResourceArn=described["EndpointArn"], Tags=tags)
-        served = replace(state, url=described["EndpointArn"], status=described["EndpointStatus"])
-        self.store.put_json(f"endpoints/{state.name}", {"current": asdict(served), "previous": previous})
-        return served
+    def _ledger(self, name: str) -> Ledger | None:
+        known = self.store.get_json(_key(name))
+        return Ledger.from_json(known) if known else None
 
-    def requests(self, name: str, digest: str) -> tuple[Json, Json]:
-        """What is asked of SageMaker to serve a bundle: its model and its endpoint configuration, named by content."""
-        source = {"S3Uri": self.store.uri(digest), "S3DataType": "S3Prefix", "CompressionType": "None"}
-        container = {"Image": self.image_uri, "ModelDataSource": {"S3DataSource": source}}
-        model = {"PrimaryContainer": container, "ExecutionRoleArn": self.role_arn}
-        model["ModelName"] = _named(name, model)
-        variant = {
-            "VariantName": "champion",
-            "ModelName": model["ModelName"],
-            "InstanceType": self.instance_type,
-            "InitialInstanceCount": self.instance_count,
-        }
-        return model, {"EndpointConfigName": _named(name, variant), "ProductionVariants": [variant]}
+    def _known(self, name: str) -> Ledger:
+        ledger = self._ledger(name)
+        if ledger is None or ledger.phase == "Deleting":
+            raise MissingError(f"no endpoint {name} was deployed")
+        return ledger
 
-    def _create(self, create: Callable[..., Any], request: Json) -> None:
-        """Create what is named by its content. That it is there already is fine: then it is the same."""
-        from botocore.exceptions import ClientError
-
-        try:
-            create(**request)
-        except ClientError as problem:
-            if "already exist" not in problem.response["Error"]["Message"]:
-                raise
-
-    def _described(self, name: str) -> Json | None:
-        from botocore.exceptions import ClientError
-
-        try:
-            described: Json = self.client.describe_endpoint(EndpointName=name)
-        except ClientError as problem:
-            if "Could not find" not in problem.response["Error"]["Message"]:
-                raise
-            return None
-        return described
-
-    def _book(self, name: str) -> Json:
-        return self.store.get_json(f"endpoints/{name}") or {"current": None, "previous": []}
+    def _note(self, name: str, before: Ledger | None, after: Ledger) -> None:
+        """Write the ledger. ConflictError: somebody else has written it since."""
+        if after != before:
+            self.store.put_json(_key(name), after.to_json(), expected=before.to_json() if before else None)
 
 
-def _named(name: str, content: Json) -> str:
-    """A name that says what is in it: SageMaker allows 63 characters."""
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return f"{name[:46]}-{digest[:16]}"
+def status_of(
+    ledger: Ledger, url: str, status: Phase, settled: bool, shares: Mapping[tuple[int, str], tuple[float, int]]
+) -> EndpointStatus:
+    """The status that a ledger and what is seen make. `shares`: (fleet, variant) to its weight and instances now.
+
+    Of a variant with a baseline the two are one.
+    """
+    fleets = [(ledger.good_generation, ledger.good)] if ledger.good else []
+    if ledger.phase in ("Creating", "Updating", "Failed"):
+        fleets.append((ledger.generation, ledger.desired))
+
+    def told(fleet: int, variant: Variant, desired: float) -> VariantStatus:
+        weight, instances = shares.get((fleet, variant.name), (0.0, 0))
+        facts = (variant.name, variant.version, variant.bundle_digest)
+        return VariantStatus(*facts, weight, desired, instances, variant.instances)
+
+    wanted, shadowing = fleets[-1]
+    variants = [
+        told(fleet, variant, variant.weight if fleet == wanted else 0.0)
+        for fleet, spec in fleets
+        for variant in spec.variants
+    ]
+    return EndpointStatus(
+        name=ledger.desired.name,
+        status=status,
+        url=url,
+        variants=tuple(sorted(variants, key=lambda v: (-v.weight, -v.desired_weight))),
+        shadow=told(wanted, shadowing.shadow, shadowing.shadow.weight) if shadowing.shadow else None,
+        reason=ledger.reason,
+        generation=ledger.generation,
+        settled=settled,
+        lineage=dict((ledger.good or ledger.desired).lineage),
+    )
 
 
-def _alive(state: Json) -> bool:
-    return bool((ping(state["url"]) or {}).get("bundle_version") == state["version"])
+def json_lines(records: Iterable[Json]) -> bytes:
+    """Records as a request's body."""
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+
+
+def in_flight(ledger: Ledger) -> bool:
+    """Whether a rollout is under way."""
+    return ledger.phase in IN_FLIGHT
+
+
+def _key(name: str) -> str:
+    return f"endpoints/{name}"

@@ -12,7 +12,8 @@ from matching.retrieval.index import RetrievalIndex
 from matching_assets.challenger import Sources, assemble
 from matching_assets.folders import facts_in
 from matching_assets.release import deploy
-from resources.endpoint import EndpointError, LocalEndpoint
+from resources.endpoint import EndpointError
+from resources.endpoint_local import LocalEndpoint
 from resources.registry import ModelPackage
 
 pytestmark = pytest.mark.slow
@@ -101,15 +102,16 @@ def test_on_another_reference_the_certificate_does_not_count(platform):
 class Contrary(LocalEndpoint):
     """An endpoint that decides otherwise than its bundle."""
 
-    def invoke(self, name, records):
-        return [{**answer, "decision": "otherwise"} for answer in super().invoke(name, records)]
+    def invoke(self, name, records, variant=None):
+        return [{**answer, "decision": "otherwise"} for answer in super().invoke(name, records, variant)]
 
 
 def test_a_version_that_answers_otherwise_than_in_batch_is_taken_back(platform, versions):
     first, second = versions
     champion, served = platform.registry.champion(), serving(platform)
     other = second if served == first.lineage["bundle_version"] else first
+    store = platform.resources["store"]
     with pytest.raises(EndpointError, match="otherwise than in batch"):
-        deploy(other, platform.resources["store"], Contrary(root=platform.endpoint.root))
+        deploy(other, store, Contrary(store=store, root=platform.endpoint.root))
     assert serving(platform) == served
     assert platform.registry.champion() == champion

@@ -1,179 +1,194 @@
-"""The local endpoint with real processes; what they serve is a stand-in for the runtime (standin_runtime.py)."""
+"""The local endpoint's processes: what dies is started again, what was left is stopped, the router outlives its death.
+
+What all endpoints do is in endpoint_contract.py. The bundles are served by standin_runtime.py.
+"""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from matching.files import folder_digest
-from resources.endpoint import EndpointError, LocalEndpoint
-from resources.store import MissingError
+from resources.endpoint import EndpointError, single
+from resources.endpoint_local import LocalEndpoint
+from resources.rollout import EndpointSpec, Rollout, Variant
+from resources.store import LocalStore
 
 NAME = "matching"
-LINEAGE = {"run_id": "r1", "model_version": "1"}
-Bundle = Callable[..., Path]
+ASKED = [{"record_id": "a", "name": "Acme"}]
 
 
 @pytest.fixture
 def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalEndpoint]:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
-    endpoint = LocalEndpoint(root=str(tmp_path / "endpoint"), module="standin_runtime", deadline_seconds=30)
+    store = LocalStore(root=str(tmp_path / "store"))
+    endpoint = LocalEndpoint(store=store, root=str(tmp_path / "endpoint"), module="standin_runtime", window_seconds=0.1)
     yield endpoint
     endpoint.delete(NAME)
-    for child in psutil.Process().children():  # what a defect would leave behind
-        if child.is_running() and any(str(tmp_path) in word for word in child.cmdline()):
-            child.kill()
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    def write(version: str, mode: str = "serve", says: str | None = None) -> Path:
-        folder = tmp_path / f"bundle-{version}-{mode}"
+def spec(endpoint: LocalEndpoint, tmp_path: Path) -> Callable[..., EndpointSpec]:
+    def write(version: str, mode: str = "serve", says: str | None = None, **more: object) -> EndpointSpec:
+        folder = tmp_path / f"{version}-{mode}"
         folder.mkdir(exist_ok=True)
-        (folder / "bundle.json").write_text(json.dumps({"version": says or version, "mode": mode}))
-        return folder
+        (folder / "bundle.json").write_text(json.dumps({"version": says or version, "mode": mode, **more}))
+        return single(NAME, endpoint.store.put_folder(folder), version)
 
     return write
 
 
-def test_a_deployed_bundle_answers(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    state = endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-
-    assert (state.name, state.version, state.status, state.lineage) == (NAME, "v1", "InService", LINEAGE)
-    assert state.bundle_digest == folder_digest(bundle("v1"))
-    assert endpoint.describe(NAME) == state
-    decisions = endpoint.invoke(NAME, [{"record_id": "a", "name": "Acme"}, {"record_id": "b", "name": "Société"}])
-    assert [(d["record_id"], d["bundle_version"]) for d in decisions] == [("a", "v1"), ("b", "v1")]
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_new_version_takes_over_and_the_old_process_ends(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    old = endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-    new = endpoint.deploy(NAME, bundle("v2"), "v2", LINEAGE)
-
-    assert endpoint.describe(NAME).version == "v2"
-    assert not psutil.pid_exists(old.pid)
-    assert psutil.pid_exists(new.pid)
+def the_instance(endpoint: LocalEndpoint) -> int:
+    (pid,) = (pid for place, pid in endpoint.processes(NAME).items() if place not in ("router", "keeper"))
+    return pid
 
 
-def test_deploying_what_is_served_already_changes_nothing(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    first = endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
+def test_the_address_stays_and_the_old_process_ends(endpoint, spec):
+    old = endpoint.deploy(spec("v1"))
+    before = the_instance(endpoint)
+    new = endpoint.deploy(spec("v2"))
 
-    assert endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE) == first
-
-
-@pytest.mark.parametrize(
-    ("bad", "reason"),
-    [
-        ({"mode": "crash"}, "ended before it answered"),
-        ({"mode": "hang"}, "no answer within 1 s"),
-        ({"says": "v0"}, "it serves version v0, not v2"),
-    ],
-)
-def test_a_failed_deployment_leaves_the_old_version_serving(
-    endpoint: LocalEndpoint, bundle: Bundle, bad: dict[str, str], reason: str
-) -> None:
-    old = endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-    impatient = LocalEndpoint(root=endpoint.root, module=endpoint.module, deadline_seconds=1 if "mode" in bad else 30)
-
-    with pytest.raises(EndpointError, match=reason):
-        impatient.deploy(NAME, bundle("v2", **bad), "v2", LINEAGE)
-
-    assert endpoint.describe(NAME) == old
-    assert endpoint.invoke(NAME, [{"record_id": "a", "name": "Acme"}])[0]["bundle_version"] == "v1"
+    assert (old.url, new.version) == (new.url, "v2")
+    assert gone(before)
 
 
-def test_a_failed_deployment_leaves_no_process_behind(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    with pytest.raises(EndpointError):
-        endpoint.deploy(NAME, bundle("v2", says="v0"), "v2", LINEAGE)
-
-    book = json.loads((Path(endpoint.root) / f"{NAME}.json").read_text())
-    assert len(book["started"]) == 1
-    assert not psutil.pid_exists(book["started"][0][0])
-
-
-def test_the_log_of_a_process_that_crashed_says_why(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    with pytest.raises(EndpointError) as failure:
-        endpoint.deploy(NAME, bundle("v1", "crash"), "v1", LINEAGE)
-
-    assert Path(str(failure.value).rsplit(" ", 1)[1]).read_text().strip() == "the bundle is torn"
-
-
-def test_a_rollback_serves_what_was_served_before(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-    endpoint.deploy(NAME, bundle("v2"), "v2", {"run_id": "r2"})
-
-    state = endpoint.rollback(NAME)
-
-    assert (state.version, state.lineage) == ("v1", LINEAGE)
-    assert endpoint.invoke(NAME, [{"record_id": "a", "name": "Acme"}])[0]["bundle_version"] == "v1"
-    with pytest.raises(MissingError, match="nothing was served"):
-        endpoint.rollback(NAME)
-
-
-def test_a_refused_request_says_which_record_and_field(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-
-    with pytest.raises(EndpointError, match=r'answered 422: .*"record_id": "b", "field": "name"'):
-        endpoint.invoke(NAME, [{"record_id": "a", "name": "Acme"}, {"record_id": "b"}])
-
-
-def test_an_endpoint_whose_process_died_is_described_as_failed_and_can_be_deployed_again(
-    endpoint: LocalEndpoint, bundle: Bundle
-) -> None:
-    state = endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-    psutil.Process(state.pid).kill()
-    psutil.Process(state.pid).wait(10)
+def test_an_instance_that_was_killed_is_told_and_started_again(endpoint, spec):
+    endpoint.deploy(spec("v1"))
+    pid = the_instance(endpoint)
+    os.kill(pid, signal.SIGKILL)
+    psutil.Process(pid).wait(10)
 
     assert endpoint.describe(NAME).status == "Failed"
-    with pytest.raises(EndpointError, match="does not answer"):
-        endpoint.invoke(NAME, [{"record_id": "a", "name": "Acme"}])
-    assert endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE).pid != state.pid
+    with pytest.raises(EndpointError, match="answered 503"):
+        endpoint.invoke(NAME, ASKED)
+    assert endpoint.settle(NAME, 20).status == "InService"
+    assert endpoint.invoke(NAME, ASKED)[0]["bundle_version"] == "v1"
+    assert the_instance(endpoint) != pid
 
 
-def test_what_was_never_deployed_is_missing(endpoint: LocalEndpoint) -> None:
-    with pytest.raises(MissingError):
-        endpoint.describe(NAME)
-    with pytest.raises(MissingError):
-        endpoint.rollback(NAME)
+def test_of_two_instances_the_other_answers_for_one_that_was_killed(endpoint, spec):
+    one = spec("v1")
+    endpoint.deploy(replace(one, variants=(replace(one.variants[0], instances=2),)))
+    victim = next(pid for place, pid in endpoint.processes(NAME).items() if place.endswith("/0"))
+    os.kill(victim, signal.SIGKILL)
+
+    answers = [endpoint.invoke(NAME, [{"record_id": "a", "name": f"Acme {n}"}]) for n in range(8)]
+    assert {answer["bundle_version"] for (answer,) in answers} == {"v1"}
 
 
-def test_a_deleted_endpoint_is_gone_with_its_process(endpoint: LocalEndpoint, bundle: Bundle) -> None:
-    state = endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-    endpoint.delete(NAME)
+def test_a_router_that_was_killed_is_there_again_at_once(endpoint, spec):
+    endpoint.deploy(spec("v1"))
+    before = endpoint.processes(NAME)
+    os.kill(before["router"], signal.SIGKILL)
 
-    assert not psutil.pid_exists(state.pid)
-    with pytest.raises(MissingError):
-        endpoint.describe(NAME)
+    assert endpoint.invoke(NAME, ASKED)[0]["bundle_version"] == "v1"
+    endpoint.settle(NAME, 20)
+    after = endpoint.processes(NAME)
+    assert after["router"] != before["router"]
+    assert {**after, "router": 0} == {**before, "router": 0}
 
 
-DEPLOYER = """
+def test_a_router_whose_keeper_was_killed_serves_on_and_gets_another(endpoint, spec):
+    endpoint.deploy(spec("v1"))
+    before = endpoint.processes(NAME)
+    os.kill(before["keeper"], signal.SIGKILL)
+
+    assert endpoint.invoke(NAME, ASKED)[0]["bundle_version"] == "v1"
+    endpoint.settle(NAME, 20)
+    assert endpoint.processes(NAME)["keeper"] != before["keeper"]
+    assert gone(before["router"])
+    assert endpoint.invoke(NAME, ASKED)[0]["bundle_version"] == "v1"
+
+
+def test_a_bundle_that_says_another_version_is_not_served(endpoint, spec):
+    endpoint.deploy(spec("v1"))
+    with pytest.raises(EndpointError, match="it serves version v0, not v2"):
+        endpoint.deploy(spec("v2", says="v0"))
+
+
+def test_the_log_of_a_process_that_crashed_says_why(endpoint, spec):
+    endpoint.apply(spec("v1", "crash"))
+    reason = endpoint.settle(NAME, 20).reason
+
+    assert Path(reason.rsplit(" ", 1)[1]).read_text().strip() == "the bundle is torn"
+
+
+def test_a_process_that_never_answers_is_given_up(endpoint, spec):
+    impatient = LocalEndpoint(store=endpoint.store, root=endpoint.root, module=endpoint.module, deadline_seconds=0.5)
+    impatient.apply(spec("v1", "hang"))
+
+    assert "no answer within" in impatient.settle(NAME, 20).reason
+
+
+def test_a_refused_request_says_which_record_and_field(endpoint, spec):
+    endpoint.deploy(spec("v1"))
+    with pytest.raises(EndpointError, match=r'answered 422: .*"record_id": "b", "field": "name"'):
+        endpoint.invoke(NAME, [*ASKED, {"record_id": "b"}])
+
+
+def test_a_canary_that_decides_otherwise_than_its_baseline_is_turned_back(endpoint, spec):
+    """No alarm is set: what speaks against it is the fresh instance of the old version beside it."""
+    endpoint.deploy(spec("v1"))
+    rollout = Rollout("canary", 0.5, bake_seconds=60, baseline=True)
+    endpoint.apply(replace(spec("v2", band="review"), rollout=rollout))
+    for number in range(4000):
+        endpoint.invoke(NAME, [{"record_id": "a", "name": f"Acme {number}"}])
+        if number % 40 == 0 and endpoint.advance(NAME).status != "Updating":
+            break
+
+    status = endpoint.settle(NAME, 20)
+    assert (status.status, status.version) == ("InService", "v1")
+    assert "its share of" in status.reason
+
+
+def test_shadow_traffic_is_compared_by_tokens(endpoint, spec):
+    shadow = Variant("shadow", spec("v2", band="review").variants[0].bundle_digest, "v2")
+    endpoint.deploy(replace(spec("v1"), shadow=shadow))
+    endpoint.invoke(NAME, [{"record_id": "secret-id", "name": "Acme"}])
+    pairs = Path(endpoint.root) / f"{NAME}.table.pairs.jsonl"
+    until = time.monotonic() + 10
+    while not pairs.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+
+    (line,) = pairs.read_text().splitlines()
+    told = json.loads(line)
+    assert (told["band"], told["shadow_band"], told["reference_id"]) == ("match", "review", "R1")
+    assert "secret-id" not in line
+    assert "Acme" not in line
+
+
+DRIVER = """
 import sys
-from pathlib import Path
-from resources.endpoint import LocalEndpoint
-LocalEndpoint(root=sys.argv[1], module="standin_runtime").deploy("matching", Path(sys.argv[2]), "v2", {})
+from resources.endpoint_local import LocalEndpoint
+from resources.store import LocalStore
+endpoint = LocalEndpoint(store=LocalStore(root=sys.argv[1]), root=sys.argv[2], module="standin_runtime")
+endpoint.settle("matching")
 """
 
 
-def test_a_deployer_that_is_killed_leaves_the_old_version_and_its_process_is_stopped_by_the_next(
-    endpoint: LocalEndpoint, bundle: Bundle
-) -> None:
-    old = endpoint.deploy(NAME, bundle("v1"), "v1", LINEAGE)
-    book = Path(endpoint.root) / f"{NAME}.json"
-    deployer = subprocess.Popen([sys.executable, "-c", DEPLOYER, endpoint.root, str(bundle("v2", "hang"))])
-    while len(started := json.loads(book.read_text())["started"]) < 2:
-        assert deployer.poll() is None
+def test_what_a_killed_driver_has_started_is_stopped_by_the_next(endpoint, spec):
+    endpoint.deploy(spec("v1"))
+    endpoint.apply(spec("v2", "hang"))
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, endpoint.store.root, endpoint.root])
+    before = endpoint.processes(NAME)
+    while not (started := set(endpoint.processes(NAME).items()) - set(before.items())):
+        assert driver.poll() is None
         time.sleep(0.05)
-    deployer.kill()
-    deployer.wait()
+    driver.kill()
+    driver.wait()
+    endpoint.rollback(NAME)
+    status = endpoint.settle(NAME, 20)
 
-    assert endpoint.describe(NAME) == old
-    orphan = started[1][0]
-    assert psutil.pid_exists(orphan)
-    endpoint.deploy(NAME, bundle("v3"), "v3", LINEAGE)
-    assert not psutil.pid_exists(orphan)
+    assert (status.status, status.version) == ("InService", "v1")
+    assert all(gone(pid) for _, pid in started)

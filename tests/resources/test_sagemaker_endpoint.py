@@ -1,212 +1,164 @@
-"""The SageMaker endpoint's requests, checked against botocore's own model of them; the object store is moto.
+"""What is asked of AWS for an endpoint. The shapes are botocore's; alarms and scaling are kept by moto.
 
-moto has no `update_endpoint` and answers for endpoints that do not exist, so what it says about them proves nothing.
+What comes of it is in endpoint_contract.py, on standin_sagemaker.py.
 """
 
-import io
-import json
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
+import boto3
 import pytest
-from botocore.response import StreamingBody
-from botocore.stub import ANY, Stubber
+from botocore.stub import Stubber
 
-from matching.files import folder_digest
-from resources.endpoint import EndpointError, SageMakerEndpoint
-from resources.store import MissingError, S3Store
+from resources.alarms import Alarm
+from resources.endpoint import EndpointError, single
+from resources.endpoint_sagemaker import SageMakerEndpoint, follow
+from resources.guardrails import alarm_requests, endpoint_requests, scaling_requests, update_request
+from resources.rollout import EndpointSpec, Ledger, Rollout, Variant, wish
+from resources.store import S3Store
 
 NAME, IMAGE = "matching", "123456789012.dkr.ecr.us-east-1.amazonaws.com/matching:1"
 ROLE = "arn:aws:iam::123456789012:role/matching"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/matching"
-NOT_FOUND = {"service_error_code": "ValidationException", "service_message": 'Could not find endpoint "matching".'}
-EXISTS = {"service_error_code": "ValidationException", "service_message": "Cannot create already existing model."}
+SPEC = single(NAME, "a" * 64, "v1")
+PAIR = EndpointSpec(NAME, (Variant("A", "a" * 64, "v1", 0.75), Variant("B", "b" * 64, "v2", 0.25)))
 
 
-@pytest.fixture
-def endpoint(s3_store: S3Store) -> SageMakerEndpoint:
-    return SageMakerEndpoint(store=s3_store, image_uri=IMAGE, role_arn=ROLE, region_name="us-east-1")
+def requests(spec: EndpointSpec):
+    return endpoint_requests(spec, lambda digest: f"s3://bucket/{digest}/", IMAGE, ROLE, "ml.m5.large")
 
 
-@pytest.fixture
-def stub(endpoint: SageMakerEndpoint) -> Iterator[Stubber]:
-    """Answers the calls that are expected, in their order; another one fails, and so does one that does not come."""
-    with Stubber(endpoint.client) as stub:
-        yield stub
-        stub.assert_no_pending_responses()
+def seen(config: str, status: str = "InService", **more: object) -> dict[str, object]:
+    return {"EndpointName": NAME, "EndpointArn": ARN, "EndpointConfigName": config, "EndpointStatus": status, **more}
 
 
-def described(config: str, status: str = "InService") -> dict[str, object]:
-    times = {"CreationTime": 0, "LastModifiedTime": 0}
-    return {"EndpointName": NAME, "EndpointArn": ARN, "EndpointConfigName": config, "EndpointStatus": status, **times}
+def accepted_by_botocore(service: str, operation: str, request: dict[str, object]) -> None:
+    client = boto3.client(service, region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t")
+    with Stubber(client) as stub:
+        stub.add_response(operation, {"EndpointArn": ARN} if "endpoint" in operation else {}, request)
+        getattr(client, operation)(**request)
 
 
-def names(endpoint: SageMakerEndpoint, digest: str) -> tuple[str, str]:
-    model, configuration = endpoint.requests(NAME, digest)
-    return model["ModelName"], configuration["EndpointConfigName"]
+def test_two_variants_are_two_models_with_weights():
+    models, configuration = requests(PAIR)
+
+    assert len({model["ModelName"] for model in models}) == 2
+    told = [(v["VariantName"], v["InitialVariantWeight"]) for v in configuration["ProductionVariants"]]
+    assert told == [("A", 0.75), ("B", 0.25)]
 
 
-def expect_deployment(stub: Stubber, folder: Path, config: str, model: str, first: bool = True) -> None:
-    source = {
-        "S3Uri": f"s3://matching-test/matching/sha256/{folder_digest(folder)}/",
-        "S3DataType": "S3Prefix",
-        "CompressionType": "None",
+def test_a_shadow_is_a_shadow_production_variant():
+    _, configuration = requests(replace(SPEC, shadow=Variant("shadow", "b" * 64, "v2", 0.5)))
+
+    (shadow,) = configuration["ShadowProductionVariants"]
+    assert (shadow["VariantName"], shadow["InitialVariantWeight"]) == ("shadow", 0.5)
+    assert len(configuration["ProductionVariants"]) == 1
+
+
+def test_names_are_made_of_content_fit_and_leave_weights_out():
+    long = replace(SPEC, name="m" * 63)
+    models, configuration = requests(long)
+
+    assert requests(long) == (models, configuration)
+    assert max(len(configuration["EndpointConfigName"]), len(models[0]["ModelName"])) <= 63
+    other = tuple(replace(variant, weight=0.5) for variant in PAIR.variants)
+    assert requests(replace(PAIR, variants=other))[1]["EndpointConfigName"] == requests(PAIR)[1]["EndpointConfigName"]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "traffic"),
+    [
+        (Rollout(), {"Type": "ALL_AT_ONCE"}),
+        (Rollout("canary", 0.1, 300), {"Type": "CANARY", "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10}}),
+        (Rollout("linear", 0.25, 300), {"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 25}}),
+    ],
+)
+def test_a_rollout_is_a_blue_green_policy(rollout: Rollout, traffic: dict[str, object]):
+    request = update_request(replace(SPEC, rollout=rollout), "config", ["alarm"])
+
+    accepted_by_botocore("sagemaker", "update_endpoint", request)
+    deployment = request["DeploymentConfig"]
+    policy = deployment["BlueGreenUpdatePolicy"]
+    wait = {"WaitIntervalInSeconds": round(rollout.bake_seconds)}
+    assert policy["TrafficRoutingConfiguration"] == traffic | wait
+    assert policy["MaximumExecutionTimeoutInSeconds"] > rollout.bake_seconds * len(rollout.shares())
+    assert deployment["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "alarm"}]}
+
+
+def test_each_alarm_watches_each_variant(aws: None):
+    client = boto3.client("cloudwatch", region_name="us-east-1")
+    alarms = (Alarm("error_share", 0.01), Alarm("latency_p99_ms", 50.0, periods=2), Alarm("review_share", 0.6))
+    for request in alarm_requests(replace(PAIR, alarms=alarms)):
+        client.put_metric_alarm(**request)
+
+    kept = client.describe_alarms()["MetricAlarms"]
+    assert len(kept) == 6
+    assert {alarm["TreatMissingData"] for alarm in kept} == {"notBreaching"}
+    watched = {
+        dimension["Value"]
+        for alarm in kept
+        for metric in alarm["Metrics"]
+        if "MetricStat" in metric
+        for dimension in metric["MetricStat"]["Metric"]["Dimensions"]
+        if dimension["Name"] == "VariantName"
     }
-    stub.add_response(
-        "create_model",
-        {"ModelArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m"},
-        {
-            "ModelName": model,
-            "PrimaryContainer": {"Image": IMAGE, "ModelDataSource": {"S3DataSource": source}},
-            "ExecutionRoleArn": ROLE,
-        },
+    assert watched == {"A", "B"}
+
+
+def test_variants_that_may_grow_follow_their_load(aws: None):
+    client = boto3.client("application-autoscaling", region_name="us-east-1")
+    asked = scaling_requests(PAIR, most_instances=4)
+    with Stubber(client) as stub:  # moto wants the endpoint to be its own
+        for target, policy in asked:
+            stub.add_response("register_scalable_target", {}, target)
+            stub.add_response("put_scaling_policy", {"PolicyARN": ARN}, policy)
+            client.register_scalable_target(**target)
+            client.put_scaling_policy(**policy)
+
+    assert {target["ResourceId"] for target, _ in asked} == {f"endpoint/matching/variant/{name}" for name in "AB"}
+    assert scaling_requests(PAIR, most_instances=1) == []
+
+
+def test_requests_are_captured_only_where_they_are_encrypted(s3_store: S3Store):
+    bare = SageMakerEndpoint(store=s3_store, image_uri=IMAGE, role_arn=ROLE, capture_share=0.1)
+    bare.apply(SPEC)
+    with pytest.raises(EndpointError, match="captured requests hold names"):
+        bare.advance(NAME)
+
+    keyed = SageMakerEndpoint(
+        store=s3_store, image_uri=IMAGE, role_arn=ROLE, capture_share=0.1, capture_kms_key="alias/m"
     )
-    variant = {"VariantName": "champion", "ModelName": model, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
-    stub.add_response(
-        "create_endpoint_config",
-        {"EndpointConfigArn": ARN.replace("endpoint/", "endpoint-config/")},
-        {"EndpointConfigName": config, "ProductionVariants": [variant]},
-    )
-    request = {"EndpointName": NAME, "EndpointConfigName": config}
-    if first:
-        stub.add_client_error("describe_endpoint", **NOT_FOUND)
-        stub.add_response("create_endpoint", {"EndpointArn": ARN}, request)
-    else:
-        stub.add_response("describe_endpoint", described("another-config"))
-        stub.add_response("update_endpoint", {"EndpointArn": ARN}, request)
+    captured = keyed._requests(SPEC)[1]["DataCaptureConfig"]
+    assert (captured["InitialSamplingPercentage"], captured["KmsKeyId"]) == (10, "alias/m")
 
 
-def expect_service(stub: Stubber, config: str, lineage: dict[str, str]) -> None:
-    stub.add_response("describe_endpoint", described(config), {"EndpointName": NAME})
-    stub.add_response("describe_endpoint", described(config), {"EndpointName": NAME})
-    tags = [{"Key": f"matching/{key}", "Value": value} for key, value in sorted(lineage.items())]
-    stub.add_response("add_tags", {"Tags": tags}, {"ResourceArn": ARN, "Tags": tags})
+def updating(step: int) -> Ledger:
+    served = replace(wish(None, SPEC, 0.0), phase="InService", good=SPEC, good_generation=1)
+    return replace(wish(served, replace(SPEC, variants=PAIR.variants), 0.0), step=step)
 
 
-def deploy(endpoint: SageMakerEndpoint, stub: Stubber, folder: Path, version: str, first: bool = True) -> str:
-    """Deploy a bundle and return the name of its configuration."""
-    model, config = names(endpoint, folder_digest(folder))
-    expect_deployment(stub, folder, config, model, first)
-    expect_service(stub, config, {"run_id": version})
-    endpoint.deploy(NAME, folder, version, {"run_id": version})
-    return config
+@pytest.mark.parametrize(
+    ("ledger", "described", "todo", "phase"),
+    [
+        (updating(0), seen("old"), "update", "Updating"),
+        (updating(0), seen("old", "Updating"), "wait", "Updating"),
+        (updating(1), seen("old", "Updating"), "wait", "Updating"),
+        (updating(1), seen("new"), "wait", "InService"),
+        (updating(0), seen("new"), "wait", "InService"),
+        (updating(1), seen("old", FailureReason="an alarm"), "wait", "RollingBack"),
+        (updating(1), seen("old", "RollingBack"), "wait", "RollingBack"),
+        (updating(1), seen("old", "UpdateRollbackFailed"), "restore", "RollingBack"),
+        (replace(updating(0), phase="RollingBack"), seen("new"), "restore", "RollingBack"),
+        (replace(updating(0), phase="RollingBack"), seen("old"), "wait", "InService"),
+        (wish(None, SPEC, 0.0), None, "create", "Creating"),
+        (wish(None, SPEC, 0.0), seen("new", "Failed"), "delete", "Creating"),
+        (replace(wish(None, SPEC, 0.0), step=1), seen("new", "Failed"), "wait", "Failed"),
+    ],
+)
+def test_what_is_next_follows_from_what_sagemaker_says(ledger, described, todo, phase):
+    found, after = follow(ledger, described, "new", "old", 1.0)
+    assert (found, after.phase) == (todo, phase)
 
 
-def test_a_first_deployment_creates_model_configuration_and_endpoint(
-    endpoint: SageMakerEndpoint, stub: Stubber, folder: Path
-) -> None:
-    config = deploy(endpoint, stub, folder, "v1")
-    stub.add_response("describe_endpoint", described(config))
-
-    state = endpoint.describe(NAME)
-    assert (state.url, state.version, state.bundle_digest) == (ARN, "v1", folder_digest(folder))
-    assert endpoint.store.exists(state.bundle_digest)
-
-
-def test_a_later_deployment_updates_the_endpoint(endpoint: SageMakerEndpoint, stub: Stubber, folder: Path) -> None:
-    first = deploy(endpoint, stub, folder, "v1")
-    (folder / "manifest.json").write_text('{"version": 2}')
-
-    assert deploy(endpoint, stub, folder, "v2", first=False) != first
-
-
-def test_names_are_made_of_content_and_fit(endpoint: SageMakerEndpoint, folder: Path) -> None:
-    digest = folder_digest(folder)
-
-    assert names(endpoint, digest) == names(endpoint, digest)
-    assert names(endpoint, digest) != names(endpoint, "0" * 64)
-    assert all(len(name) <= 63 for name in names(endpoint, digest))
-
-
-def test_a_model_that_is_there_already_is_used(endpoint: SageMakerEndpoint, stub: Stubber, folder: Path) -> None:
-    stub.add_client_error("create_model", **EXISTS)
-    stub.add_client_error("create_endpoint_config", **EXISTS)
-    stub.add_client_error("describe_endpoint", **NOT_FOUND)
-    stub.add_response("create_endpoint", {"EndpointArn": ARN}, {"EndpointName": NAME, "EndpointConfigName": ANY})
-    _, config = names(endpoint, folder_digest(folder))
-    expect_service(stub, config, {})
-
-    assert endpoint.deploy(NAME, folder, "v1", {}).status == "InService"
-
-
-def test_an_endpoint_that_sagemaker_put_back_is_an_error_and_what_serves_stays_noted(
-    endpoint: SageMakerEndpoint, stub: Stubber, folder: Path
-) -> None:
-    first = deploy(endpoint, stub, folder, "v1")
-    (folder / "manifest.json").write_text('{"version": 2}')
-    model, config = names(endpoint, folder_digest(folder))
-    expect_deployment(stub, folder, config, model, first=False)
-    stub.add_response("describe_endpoint", described(first))
-    stub.add_response("describe_endpoint", described(first))
-
-    with pytest.raises(EndpointError, match=f"went back to {first}"):
-        endpoint.deploy(NAME, folder, "v2", {})
-    stub.add_response("describe_endpoint", described(first))
-    assert endpoint.describe(NAME).version == "v1"
-
-
-def test_an_endpoint_that_fails_to_start_is_an_error(endpoint: SageMakerEndpoint, stub: Stubber, folder: Path) -> None:
-    model, config = names(endpoint, folder_digest(folder))
-    expect_deployment(stub, folder, config, model)
-    stub.add_response("describe_endpoint", described(config, status="Failed"))
-
-    with pytest.raises(EndpointError, match="did not come into service"):
-        endpoint.deploy(NAME, folder, "v1", {})
-
-
-def test_a_rollback_updates_to_the_configuration_before(
-    endpoint: SageMakerEndpoint, stub: Stubber, folder: Path
-) -> None:
-    first = deploy(endpoint, stub, folder, "v1")
-    digest = folder_digest(folder)
-    (folder / "manifest.json").write_text('{"version": 2}')
-    deploy(endpoint, stub, folder, "v2", first=False)
-    (folder / "manifest.json").write_text("{}")
-    model, config = names(endpoint, digest)
-    expect_deployment(stub, folder, config, model, first=False)
-    expect_service(stub, config, {"run_id": "v1"})
-
-    assert endpoint.rollback(NAME).version == "v1"
-    assert config == first
-
-
-def test_what_was_never_deployed_is_missing(endpoint: SageMakerEndpoint, stub: Stubber) -> None:
-    stub.add_client_error("describe_endpoint", **NOT_FOUND)
-
-    with pytest.raises(MissingError, match="no endpoint matching was deployed"):
-        endpoint.describe(NAME)
-    with pytest.raises(MissingError, match="nothing was served"):
-        endpoint.rollback(NAME)
-
-
-def test_a_deleted_endpoint_is_gone(endpoint: SageMakerEndpoint, stub: Stubber, folder: Path) -> None:
-    config = deploy(endpoint, stub, folder, "v1")
-    stub.add_response("describe_endpoint", described(config))
-    stub.add_response("delete_endpoint", {}, {"EndpointName": NAME})
-    stub.add_client_error("describe_endpoint", **NOT_FOUND)
-
-    endpoint.delete(NAME)
-    with pytest.raises(MissingError):
-        endpoint.describe(NAME)
-
-
-def test_records_travel_as_json_lines(endpoint: SageMakerEndpoint) -> None:
-    body = b'{"record_id": "a", "decision": "match"}\n{"record_id": "b", "decision": "review"}\n'
-    request = {
-        "EndpointName": NAME,
-        "Body": '{"record_id": "a", "name": "Société"}\n{"record_id": "b", "name": "B"}\n'.encode(),
-        "ContentType": "application/jsonlines",
-        "Accept": "application/jsonlines",
-    }
-    with Stubber(endpoint.runtime) as stub:
-        stub.add_response("invoke_endpoint", {"Body": StreamingBody(io.BytesIO(body), len(body))}, request)
-        answers = endpoint.invoke(NAME, [{"record_id": "a", "name": "Société"}, {"record_id": "b", "name": "B"}])
-
-    assert answers == [json.loads(line) for line in body.splitlines()]
-
-
-def test_a_refused_request_carries_the_containers_answer(endpoint: SageMakerEndpoint) -> None:
-    with Stubber(endpoint.runtime) as stub:
-        stub.add_client_error("invoke_endpoint", "ModelError", 'Received client error (422): {"field": "name"}', 424)
-        with pytest.raises(EndpointError, match=r'\{"field": "name"\}'):
-            endpoint.invoke(NAME, [{"record_id": "a"}])
+def test_what_sagemaker_says_of_a_rollback_is_the_reason():
+    _, after = follow(updating(1), seen("old", FailureReason="an alarm"), "new", "old", 1.0)
+    assert after.reason == "an alarm"
