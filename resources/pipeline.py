@@ -164,7 +164,7 @@ def _training(of: Pipeline, channels: dict[str, Json]) -> Json:
             for table, uri in channels.items()
         ],
         "OutputDataConfig": {
-            "S3OutputPath": f"s3://{of.bucket}/{of.prefix}/training",
+            "S3OutputPath": f"s3://{of.bucket}/{of.prefix}/pipeline/bundles",  # kept: packages point into it
             "CompressionType": "NONE",
             **_key(of, "KmsKeyId"),
         },
@@ -211,7 +211,7 @@ def _made(step: str, output: str) -> Json:
 
 def _own(of: Pipeline, step: str, output: str) -> Json:
     """A folder of this execution, so that two of them do not write into each other's."""
-    below = f"s3://{of.bucket}/{of.prefix}/training/pipeline"
+    below = f"s3://{of.bucket}/{of.prefix}/pipeline"
     return {"Std:Join": {"On": "/", "Values": [below, _get("Execution.PipelineExecutionId"), step, output]}}
 
 

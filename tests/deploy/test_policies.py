@@ -8,6 +8,8 @@ import botocore.session
 import pytest
 from cfnlint.api import lint_file
 
+from resources.pipeline import Pipeline, definition
+
 from .policies import ACCOUNT, AWS, BUCKET, KEY, REGION, Template, is_allowed, listed
 
 CONSUMER, READER = "222222222222", "333333333333"
@@ -145,6 +147,17 @@ def test_the_reader_reads_versions_and_decides_nothing() -> None:
     assert not is_allowed(policy, "sagemaker:DescribeModelPackage", version, principal=CONSUMER)
 
 
+def test_what_a_registered_package_points_at_never_expires() -> None:
+    rules = PLATFORM.properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    expired = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
+
+    assert sorted(expired) == ["matching/training/", "matching/transform/"]
+    of = Pipeline(BUCKET.rpartition(":")[2], "role", "training", "serving")
+    written = re.findall(r"s3://[^\"']+", str(definition(of)["Steps"]))
+    assert written
+    assert not any(f"/{prefix}" in uri for uri in written for prefix in expired)
+
+
 def test_without_a_reader_no_other_account_is_named() -> None:
     alone = Template("platform.yaml")
 
@@ -163,13 +176,18 @@ def may(role: str, action: str, resource: str, **context: str) -> bool:
 @pytest.mark.parametrize(
     ("role", "reads", "writes"),
     [
-        ("TrainingRole", {"sha256", "landing", "training"}, {"training"}),
-        ("EndpointRole", {"sha256"}, {"transform", "capture"}),
-        ("PipelineRole", {"landing", "training"}, {"training"}),
+        ("TrainingRole", {"sha256"}, {"training"}),
+        ("EndpointRole", {"sha256", "pipeline/bundles"}, {"transform", "capture"}),
+        (
+            "PipelineRole",
+            {"landing", "pipeline/bundles", "pipeline/e/Prepare"},
+            {"pipeline/bundles", "pipeline/e/Prepare"},
+        ),
     ],
 )
 def test_a_worker_reads_and_writes_only_its_own(role: str, reads: set[str], writes: set[str]) -> None:
-    folders = {"sha256", "landing", "training", "transform", "capture", "registry", "telemetry", "assets", "endpoints"}
+    folders = {"sha256", "landing", "training", "transform", "capture", "pipeline/bundles", "pipeline/e/Prepare"}
+    folders |= {"registry", "telemetry", "assets", "endpoints"}
 
     assert {folder for folder in folders if may(role, "s3:GetObject", f"{KEPT}/{folder}/x")} == reads
     assert {folder for folder in folders if may(role, "s3:PutObject", f"{KEPT}/{folder}/x")} == writes
