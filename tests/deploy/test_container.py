@@ -104,10 +104,11 @@ def test_what_the_dockerfile_copies_is_there_and_not_ignored() -> None:
         assert any(source == entry or source.startswith(f"{entry}/") for entry in kept)
 
 
-def test_what_serves_is_not_root() -> None:
-    serving = DOCKERFILE.partition(" AS serving")[2].partition("\nFROM ")[0]
+@pytest.mark.parametrize("target", ["serving", "dagster"])
+def test_what_listens_is_not_root(target: str) -> None:
+    stage = DOCKERFILE.partition(f" AS {target}\n")[2].partition("\nFROM ")[0]
 
-    assert re.search(r"^USER (?!0$|root$)\d+$", serving, re.M)
+    assert re.search(r"^USER (?!0$|root$)\d+$", stage, re.M)
 
 
 def test_uv_is_the_one_of_the_makefile() -> None:
