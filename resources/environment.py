@@ -112,7 +112,9 @@ def _trainer(store: ObjectStore) -> Trainer:
     if kind == "sagemaker" and isinstance(store, S3Store):
         _require(SAGEMAKER_TRAINING_SETTINGS, "MATCHING_TRAINER is sagemaker")
         image, role = (os.environ[name] for name in SAGEMAKER_TRAINING_SETTINGS)
-        return SageMakerTrainer(store=store, image_uri=image, role_arn=role, kms_key=os.environ.get("MATCHING_KMS_KEY"))
+        machine = os.environ.get("MATCHING_TRAINING_INSTANCE", "ml.m5.2xlarge")
+        key = os.environ.get("MATCHING_KMS_KEY")
+        return SageMakerTrainer(store=store, image_uri=image, role_arn=role, instance_type=machine, kms_key=key)
     raise SettingError(f"MATCHING_TRAINER is {kind!r}: use local or pipes, or with MATCHING_ENV=aws also sagemaker")
 
 

@@ -66,7 +66,8 @@ class LocalTrainer(Trainer):
 class PipesTrainer(Trainer):
     """In a process of its own, which reports through Dagster Pipes: its memory is given back, and its log is apart.
 
-    Only within a step of a Dagster run. The process is stopped with the run.
+    Only within a step of a Dagster run, of an asset that returns a MaterializeResult: Pipes insists on one. The process
+    is stopped with the run.
     """
 
     def _make(self, step: str, root: Path, config: FitConfig) -> Path:
@@ -97,7 +98,7 @@ class SageMakerTrainer(Trainer):
     store: dg.ResourceDependency[S3Store]
     image_uri: str
     role_arn: str
-    instance_type: str = "ml.m5.2xlarge"
+    instance_type: str
     volume_gb: int = 50
     most_seconds: int = 4 * 3600
     kms_key: str | None = None

@@ -39,19 +39,14 @@ ROLE = "arn:aws:iam::123456789012:role/matching-training"
 
 
 def run_in_dagster(trainer: Trainer, step: str, tables: dict[str, pl.DataFrame], config: FitConfig) -> Path:
-    """What a trainer makes within a step of a run, which Pipes needs."""
-    made = []
+    """What a trainer makes within an asset, which Pipes needs."""
 
-    @dg.op
-    def train() -> None:
-        made.append(trainer.run(step, tables, config))
+    @dg.asset
+    def made() -> dg.MaterializeResult[Path]:
+        return dg.MaterializeResult(value=trainer.run(step, tables, config))
 
-    @dg.job(logger_defs={"console": dg.colored_console_logger})
-    def job() -> None:
-        train()
-
-    job.execute_in_process(run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}})
-    return made[0]
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    return dg.materialize_to_memory([made], run_config=quiet).output_for_node("made")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +97,8 @@ def test_a_failure_in_another_process_has_its_reason(tmp_path: Path) -> None:
 
 @pytest.fixture
 def trainer(s3_store: S3Store) -> SageMakerTrainer:
-    return SageMakerTrainer(store=s3_store, image_uri=IMAGE, role_arn=ROLE, region_name="us-east-1", kms_key="k")
+    machine = {"instance_type": "ml.m5.2xlarge", "kms_key": "k", "region_name": "us-east-1"}
+    return SageMakerTrainer(store=s3_store, image_uri=IMAGE, role_arn=ROLE, **machine)
 
 
 @pytest.fixture
@@ -230,9 +226,8 @@ def test_guarding_and_evaluating_are_processing_jobs(trainer: SageMakerTrainer) 
 
 
 def test_a_job_runs_in_the_network_it_is_told(s3_store: S3Store) -> None:
-    trainer = SageMakerTrainer(
-        store=s3_store, image_uri=IMAGE, role_arn=ROLE, subnets=["subnet-1"], security_groups=["sg-1"]
-    )
+    places = {"subnets": ["subnet-1"], "security_groups": ["sg-1"], "instance_type": "ml.m5.large"}
+    trainer = SageMakerTrainer(store=s3_store, image_uri=IMAGE, role_arn=ROLE, **places)
     network = {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
 
     assert trainer.training("", "bundle", "a" * 64, [], TINY)["VpcConfig"] == network
