@@ -26,7 +26,7 @@ HALF = 0.5
 
 def measure_certificate(task: Task, draws: int = DRAWS) -> dict[str, Any]:
     """Both simulations on one task."""
-    from matching.training import FitConfig
+    from matching.fit_config import FitConfig
 
     best = out_of_fold_best(task)
     config = FitConfig()
@@ -42,10 +42,12 @@ def measure_certificate(task: Task, draws: int = DRAWS) -> dict[str, Any]:
 
 def out_of_fold_best(task: Task) -> pl.DataFrame:
     """The best candidate of each labelled record, as `matching.training.fit` has it before it certifies."""
+    from matching.certification import best_of
     from matching.features import pair_features, retrieve
+    from matching.fit_config import FitConfig
     from matching.master import build_reference_master, with_surviving_ids
     from matching.retrieval.index import RetrievalIndex
-    from matching.training import FitConfig, best_of, fit_ranker, label_pairs, train_encoder
+    from matching.training import fit_ranker, label_pairs, train_encoder
 
     config = FitConfig()
     master = build_reference_master(task.reference)
@@ -88,13 +90,15 @@ def outcome(taught: pl.DataFrame, asked: pl.DataFrame) -> dict[str, float]:
     coverage; precision over records, and of one record an entity; the share of no-match records that are matched, and
     the most of it that was certified (1: nothing was said of it). Where nothing is matched, no one is harmed.
     """
-    from matching.training import FitConfig, fit_policy
+    from matching.certification import fit_policy
+    from matching.fit_config import FitConfig
+    from matching.kinds import outside
 
     calibration, policy = fit_policy(taught, FitConfig())
     probability, runner_up = (
         calibration.probability(asked[column].to_numpy()) for column in ("margin", "runner_up_margin")
     )
-    may_match = (asked["readable"] & asked["clear"]).to_numpy()
+    may_match = (asked["readable"] & asked["clear"]).to_numpy() & ~outside(asked, policy.kinds)
     match = np.array(policy.decide(probability, runner_up, may_match)) == "match"
     right, absent = match & asked["right"].to_numpy(), ~asked["has_match"].to_numpy()
     weight = 1 / asked.select(pl.len().over("entity_key")).to_series().to_numpy()

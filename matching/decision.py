@@ -70,13 +70,15 @@ def bands(
     runner_up_probability: NDArray[np.float64],
     readable: NDArray[np.bool_],
     clear: NDArray[np.bool_],
+    outside: NDArray[np.bool_],
 ) -> list[str]:
     """`match`, `review` or `no_match` for each record; all [n], probabilities NaN where there is no candidate.
 
     A name that cannot be read is reviewed. So are two equals (not `clear`) where one of them is likely enough to be
-    right: their probabilities add, or namesakes would be refused because each alone is unlikely.
+    right: their probabilities add, or namesakes would be refused because each alone is unlikely. What is `outside` the
+    kinds that the certificate speaks of (`matching.kinds`) is never matched.
     """
-    band = np.array(policy.decide(probability, runner_up_probability, readable & clear), dtype=object)
+    band = np.array(policy.decide(probability, runner_up_probability, readable & clear & ~outside), dtype=object)
     either = np.nan_to_num(probability) + np.nan_to_num(runner_up_probability)
     band[~readable | (~clear & (either >= policy.review_floor))] = "review"
     return [str(b) for b in band]

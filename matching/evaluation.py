@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from matching.calibration import brier_score, calibration_error, equal_mass_bins
 from matching.intervals import clopper_pearson
 from matching.judging import judge
+from matching.kinds import KINDS
 
 BANDS = ("match", "review", "no_match")
-SLICED_BY = ("source", "line_type")
 DEPTHS = (1, 10, 50)
 NAME_LENGTHS = (10, 20, 30)  # characters; 30 and 31 are where feeds cut names off
 SMALLEST_SLICE = 50  # records; a smaller slice is reported, but is never the worst one
@@ -74,7 +74,7 @@ def evaluate(
 
 def slice_columns(records: pl.DataFrame) -> pl.DataFrame:
     """What `evaluate` slices records by: `record_id`, `name`, and those of source and line_type that they have."""
-    return records.select(c for c in ("record_id", "name", *SLICED_BY) if c in records.columns)
+    return records.select(c for c in ("record_id", "name", *KINDS) if c in records.columns)
 
 
 def figures(judged: pl.DataFrame) -> dict[str, Any]:

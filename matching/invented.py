@@ -19,11 +19,12 @@ from pathlib import Path
 import polars as pl
 
 from matching.bundle import Manifest, read_manifest
+from matching.fit_config import FitConfig
 from matching.records import ATTRIBUTES, InputError
 from matching.retrieval.perturb import perturb
 from matching.scoring import Scorer
 from matching.split import hash_keys
-from matching.training import FitConfig, fit
+from matching.training import fit
 
 MOST = 6_000
 LEAST = 100

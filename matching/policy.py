@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from matching.certificate import Certificate
+from matching.kinds import Kind
 
 SAME_REFERENCE = 0.8
 """The least share of ids, of those in either reference, that a new one must have in common to keep a certificate."""
@@ -21,10 +22,11 @@ SAME_REFERENCE = 0.8
 
 @dataclass(frozen=True)
 class Policy:
-    """The certificate and the probability below which a record is refused without review."""
+    """The certificate, the probability below which a record is refused unseen, and the kinds of record it speaks of."""
 
     certificate: Certificate
     review_floor: float
+    kinds: tuple[Kind, ...] = ()
 
     def decide(self, probability: ArrayLike, runner_up_probability: ArrayLike, may_match: ArrayLike) -> list[str]:
         """`match`, `review` or `no_match` for each record, from float, float and bool [n].
@@ -33,19 +35,25 @@ class Policy:
         (`may_be_matched`). Anything else is reviewed down to the review floor. NaN is a record without a candidate.
         """
         p = np.asarray(probability, dtype=np.float64)
-        threshold = math.inf if self.certificate.threshold is None else self.certificate.threshold
-        match = may_be_matched(p, runner_up_probability, may_match) & (p >= threshold)
+        match = may_be_matched(p, runner_up_probability, may_match) & self.reaches_threshold(p)
         bands: list[str] = np.where(match, "match", np.where(p >= self.review_floor, "review", "no_match")).tolist()
         return bands
 
+    def reaches_threshold(self, probability: ArrayLike) -> NDArray[np.bool_]:
+        """Which probabilities are at the certificate's threshold or above: none without a certificate. bool [n]."""
+        threshold = math.inf if self.certificate.threshold is None else self.certificate.threshold
+        return np.asarray(np.asarray(probability, dtype=np.float64) >= threshold)
+
     def to_json(self) -> dict[str, Any]:
         """The policy, as JSON can hold it without loss."""
-        return {"certificate": asdict(self.certificate), "review_floor": self.review_floor}
+        kinds = [asdict(kind) for kind in self.kinds]
+        return {"certificate": asdict(self.certificate), "review_floor": self.review_floor, "kinds": kinds}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Policy:
         """The policy that `to_json` gave."""
-        return Policy(Certificate(**value["certificate"]), float(value["review_floor"]))
+        kinds = tuple(Kind(**kind) for kind in value["kinds"])
+        return Policy(Certificate(**value["certificate"]), float(value["review_floor"]), kinds)
 
 
 def may_be_matched(probability: ArrayLike, runner_up_probability: ArrayLike, may_match: ArrayLike) -> NDArray[np.bool_]:

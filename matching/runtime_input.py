@@ -23,6 +23,7 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from matching.guardrails import guard_records
+from matching.kinds import KINDS
 from matching.names import LONGEST_NAME
 from matching.records import ATTRIBUTES, IDENTIFIERS
 from matching.schemas import REASONS
@@ -30,7 +31,7 @@ from matching.schemas import REASONS
 LARGEST_BODY = 256 * 1024
 MOST_RECORDS = 1000
 MOST_CANDIDATES = 200
-FIELDS = ("record_id", "name", *ATTRIBUTES, *IDENTIFIERS)
+FIELDS = ("record_id", "name", *ATTRIBUTES, *IDENTIFIERS, *KINDS)
 JSON_TYPE, LINES_TYPE, CSV_TYPE = "application/json", "application/jsonlines", "text/csv"
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 TYPES = (JSON_TYPE, LINES_TYPE, CSV_TYPE, ARROW_TYPE)

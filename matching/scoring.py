@@ -24,6 +24,7 @@ from matching.evidence import Pairs, evidence
 from matching.explanation import GROUP_OF_FEATURE, contrast, tell
 from matching.features import FEATURE_NAMES, feature_matrix, flatten
 from matching.files import atomic_folder, folder_files, write_json
+from matching.kinds import outside
 from matching.master import build_reference_master, changed
 from matching.parallel import THREADS, each, spans
 from matching.policy import Policy, on_reference
@@ -87,7 +88,9 @@ class Scorer:
     def _priors(self) -> PriorTables:
         return PriorTables.of(self.ranker.priors, reference_facts(self.index.master))
 
-    def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True, with_embedding: bool = True) -> Scored:
+    def score(
+        self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True, with_embedding: bool = True
+    ) -> Scored:
         """Decide records (record_id, name, any attribute) among `top_k` candidates each.
 
         A record without a readable name goes to review, never to match. Without `reasons` no reason is told.
@@ -110,7 +113,7 @@ class Scorer:
         features = feature_matrix(self.index, queries, records, owner, variant, lexical, embedding, self._priors)
         margins = self.ranker.margins(features)
         ranked = rank(owner, margins, records.height)
-        decided = decide(ranked, queries, self.calibration, self.policy)
+        decided = decide(ranked, queries, records, self.calibration, self.policy)
         degraded = not with_embedding and self.index.encoder is not None
         if degraded:
             decided = replace(decided, band=["review"] * records.height)
@@ -252,15 +255,19 @@ class Decided:
     findings: dict[str, NDArray[np.bool_]]
 
 
-def decide(ranked: Ranked, queries: Queries, calibration: Calibration, policy: Policy) -> Decided:
+def decide(
+    ranked: Ranked, queries: Queries, records: pl.DataFrame, calibration: Calibration, policy: Policy
+) -> Decided:
     """Calibrate margins and put each record in its band."""
     probability = calibration.probability(ranked.margin)
     runner_up = calibration.probability(ranked.runner_up_margin)
     unreadable, ambiguous = is_unreadable(queries.table), is_ambiguous(ranked)
-    band = bands(policy, probability, runner_up, ~unreadable, ~ambiguous)
+    beyond = outside(records, policy.kinds)
+    band = bands(policy, probability, runner_up, ~unreadable, ~ambiguous, beyond)
     findings = {
         "NAME_UNREADABLE": unreadable,
         "NO_CANDIDATE": ranked.best < 0,
         "AMBIGUOUS": ambiguous & (np.array(band, dtype=np.str_) == "review"),
+        "KIND_NOT_CERTIFIED": beyond & policy.reaches_threshold(probability),
     }
     return Decided(np.nan_to_num(probability, nan=0.0), runner_up, band, findings)

@@ -34,8 +34,9 @@ from typing import Any
 
 from matching.bundle import BundleError
 from matching.files import folder_digest
+from matching.fit_config import FitConfig
 from matching.records import InputError
-from matching.training import FitConfig, Progress
+from matching.training import Progress
 from matching.training_steps import STEPS, config_of
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED, STOPPED = 0, 1, 2, 130, 143

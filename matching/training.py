@@ -8,7 +8,7 @@ saw a record of the same entity.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,63 +17,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.bundle import Manifest, Parts, write_bundle
-from matching.calibration import Calibration
-from matching.certificate import certify
-from matching.decision import bands, is_ambiguous, is_unreadable, rank
+from matching.certification import best_of, fit_policy, out_of_fold_candidates, out_of_fold_decisions
 from matching.features import FEATURE_NAMES, PRIOR_FEATURES, pair_features, retrieve
+from matching.fit_config import ENCODER, HELD_OUT, RANKER, FitConfig, assign_use
 from matching.master import build_reference_master, with_surviving_ids
 from matching.name_reader import NameReader
-from matching.policy import Policy, may_be_matched, review_floor
 from matching.priors import Priors, PriorTables, origins_of, reference_facts
-from matching.ranker import Ranker, RankerConfig, cross_fitted_margins
+from matching.ranker import Ranker, cross_fitted_margins
 from matching.records import InputError, content_hash
-from matching.retrieval.encoder import Encoder, EncoderConfig
+from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
 from matching.scoring import Scorer
-from matching.split import entity_keys, fold_of, is_held_out
-from matching.vocabulary import NameTable
+from matching.split import fold_of
 
 Progress = Callable[[str, float], None]
 PRIOR_NAMES = tuple(f.name for f in PRIOR_FEATURES)
-UNCERTIFIED = (
-    "No certificate, so nothing is matched without review: the version was trained on made-up writings of the "
-    "reference's names, which show nothing about real records. Fit with labels."
-)
-ENCODER, RANKER, HELD_OUT = "encoder", "ranker", "held_out"
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """Everything a training run can be told.
-
-    most_false_accepts: of records that have no match, the share that may be matched.
-    invented: the records are made up (`matching.invented`), so they earn no certificate.
-    train_depth: the candidates of a record that the ranker learns from; all `top_k` are ranked.
-    """
-
-    target_precision: float = 0.99
-    confidence: float = 0.95
-    most_false_accepts: float = 0.04
-    seed: int = 7
-    folds: int = 5
-    top_k: int = 50
-    train_depth: int = 20
-    holdout_share: float = 0.0
-    invented: bool = False
-    encoder_share: float = 0.1
-    miss_share: float = 0.01
-    golden_size: int = 60
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    ranker: RankerConfig = field(default_factory=RankerConfig)
-
-
-def assign_use(labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
-    """Labels with `entity_key` and `use` (encoder, ranker, held_out), by hash of the entity."""
-    keys = entity_keys(labels)
-    held_out = is_held_out(keys, config.holdout_share, config.seed)
-    encoder = is_held_out(keys, config.encoder_share, config.seed + 1)
-    use = np.where(held_out, HELD_OUT, np.where(encoder, ENCODER, RANKER))
-    return labels.with_columns(keys.alias("entity_key"), pl.Series("use", use, dtype=pl.String))
 
 
 def encoder_pairs(
@@ -194,72 +152,6 @@ def fit_ranker(
         margin=pl.Series(margins)
     )
     return ranker, scored.filter(pl.col("use") == RANKER).drop("use")
-
-
-def best_of(out_of_fold: pl.DataFrame, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig) -> pl.DataFrame:
-    """One row for each labelled record of the ranker entities, decided from out-of-fold margins as the scorer would.
-
-    record_id, entity_key, has_match, reference_id, margin, runner_up_margin (NaN: none), right, readable, clear.
-    """
-    asked = assign_use(labels, config).filter(pl.col("use") == RANKER)
-    asked = asked.select("record_id", "entity_key", has_match=pl.col("reference_id").is_not_null())
-    asked = asked.join(records.select("record_id", "name"), on="record_id", maintain_order="left")
-    number = dict(zip(asked["record_id"].to_list(), range(asked.height), strict=True))
-    pairs = out_of_fold.filter(pl.col("record_id").is_in(asked["record_id"].implode()))
-    owner = np.array([number[r] for r in pairs["record_id"]], np.int32)
-    ranked = rank(owner, pairs["margin"].to_numpy(), asked.height)
-    right = np.r_[pairs["right"].to_numpy(), False]
-    ids = np.r_[pairs["reference_id"].to_numpy().astype(object), None]
-    return asked.drop("name").with_columns(
-        pl.Series("reference_id", ids[ranked.best].tolist(), dtype=pl.String),
-        pl.Series("margin", ranked.margin),
-        pl.Series("runner_up_margin", ranked.runner_up_margin),
-        pl.Series("right", right[ranked.best]),
-        pl.Series("readable", ~is_unreadable(NameTable.of(asked["name"]))),
-        pl.Series("clear", ~is_ambiguous(ranked)),
-    )
-
-
-def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Policy]:
-    """Calibration and policy from `best_of`.
-
-    Without enough labels the certificate is refused and nothing is auto-matched.
-    """
-    there = best.filter(pl.col("margin").is_not_nan())
-    calibration = Calibration.fit(there["margin"].to_numpy(), there["right"].to_numpy())
-    probability = calibration.probability(best["margin"].to_numpy())
-    allowed = may_be_matched(
-        probability,
-        calibration.probability(best["runner_up_margin"].to_numpy()),
-        (best["readable"] & best["clear"]).to_numpy(),
-    )
-    certificate = certify(
-        np.where(allowed, probability, np.nan), best["right"].to_numpy(), best["entity_key"].to_numpy(),
-        best["has_match"].to_numpy(), config.target_precision, config.confidence, config.most_false_accepts,
-        1 / (1 + np.exp(best["margin"].to_numpy())),
-    )  # fmt: skip
-    if config.invented:
-        certificate = replace(certificate, granted=False, threshold=None, statement=UNCERTIFIED)
-    return calibration, Policy(certificate, review_floor(probability, best["right"].to_numpy(), config.miss_share))
-
-
-def out_of_fold_decisions(best: pl.DataFrame, calibration: Calibration, policy: Policy) -> pl.DataFrame:
-    """Decisions of the ranker entities, each by a ranker that had not seen its entity.
-
-    record_id, reference_id, probability, decision.
-    """
-    probability = calibration.probability(best["margin"].to_numpy())
-    runner_up = calibration.probability(best["runner_up_margin"].to_numpy())
-    band = bands(policy, probability, runner_up, best["readable"].to_numpy(), best["clear"].to_numpy())
-    return best.select("record_id", "reference_id").with_columns(
-        pl.Series("probability", np.nan_to_num(probability, nan=0.0)), pl.Series("decision", band, dtype=pl.String)
-    )
-
-
-def out_of_fold_candidates(out_of_fold: pl.DataFrame) -> pl.DataFrame:
-    """Candidates (record_id, reference_id, rank, score) of the ranker entities, in the order of their margins."""
-    order = pl.col("margin").rank("ordinal", descending=True).over("record_id").cast(pl.Int32)
-    return out_of_fold.select("record_id", "reference_id", order.alias("rank"), score="margin")
 
 
 def training_facts(

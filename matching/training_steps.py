@@ -24,19 +24,11 @@ from typing import Any
 import polars as pl
 
 from matching.files import write_json
+from matching.fit_config import HELD_OUT, FitConfig, assign_use
 from matching.ranker import RankerConfig
 from matching.records import InputError, read_table, write_table
 from matching.retrieval.encoder import EncoderConfig
-from matching.training import (
-    HELD_OUT,
-    FitConfig,
-    Progress,
-    assign_use,
-    encoder_pairs,
-    fit,
-    fit_ranker,
-    train_encoder,
-)
+from matching.training import Progress, encoder_pairs, fit, fit_ranker, train_encoder
 
 Metrics = dict[str, float]
 Step = Callable[[Path, FitConfig, Path, Progress], Metrics]

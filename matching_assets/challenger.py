@@ -15,6 +15,7 @@ from matching.bundle import BundleError, Manifest, Parts, write_bundle
 from matching.calibration import Calibration
 from matching.drift import calibrate
 from matching.evaluation import evaluate, slice_columns
+from matching.fit_config import HELD_OUT, FitConfig, assign_use
 from matching.golden import check_golden, golden_set
 from matching.judging import judge
 from matching.plots import markdown_image, reliability_svg, risk_coverage_svg
@@ -23,7 +24,6 @@ from matching.ranker import Ranker
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
 from matching.scoring import Scorer
-from matching.training import HELD_OUT, FitConfig, assign_use
 from matching_assets.folders import facts_in, table_in
 
 DRIFT_WINDOW = 100

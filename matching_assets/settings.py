@@ -3,9 +3,9 @@
 import dagster as dg
 from pydantic import Field
 
+from matching.fit_config import FitConfig
 from matching.ranker import RankerConfig
 from matching.retrieval.encoder import EncoderConfig
-from matching.training import FitConfig
 
 
 class Training(dg.ConfigurableResource):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from matching.files import atomic_write
-from matching.training import FitConfig
+from matching.fit_config import FitConfig
 from resources import aws
 from resources.store import Json
 from resources.training import METRICS, PROCESSING_ROOT, hyperparameters, processing_app

@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import Field
 
 from matching.files import folder_digest, write_json
-from matching.training import FitConfig
+from matching.fit_config import FitConfig
 from resources import aws
 from resources.store import Json, ObjectStore, S3Store
 from resources.training_jobs import PROCESSING, TRAINING, JobError, content_name, finish_job

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from matching.fit_config import FitConfig
 from matching.ranker import RankerConfig
 from matching.records import read_table
 from matching.retrieval.encoder import EncoderConfig
 from matching.scoring import Scorer
-from matching.training import FitConfig, fit
+from matching.training import fit
 from matching_assets.sample import sample_files
 
 # Targets that two hundred labelled entities can show, so that the small bundle matches something.

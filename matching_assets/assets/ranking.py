@@ -5,8 +5,9 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from matching.certification import best_of, fit_policy
 from matching.master import all_ids
-from matching.training import best_of, fit_policy, training_facts
+from matching.training import training_facts
 from matching_assets.folders import Folder, table_in
 from matching_assets.owners import MODELS
 from matching_assets.partitions import labelled

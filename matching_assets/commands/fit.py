@@ -58,11 +58,12 @@ def read_reference(given: argparse.Namespace, output: Path) -> tuple[pl.DataFram
 
 def run(given: argparse.Namespace) -> int:
     """Fit and say what the certificate says."""
+    from matching.fit_config import FitConfig
     from matching.invented import fit_without_labels
     from matching.ranker import RankerConfig
     from matching.records import InputError
     from matching.retrieval.encoder import EncoderConfig
-    from matching.training import FitConfig, fit
+    from matching.training import fit
     from matching_assets.wording import told_certificate, told_metrics
 
     if bool(given.records) != bool(given.labels):

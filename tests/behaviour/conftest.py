@@ -15,10 +15,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from matching.fit_config import FitConfig
 from matching.ranker import RankerConfig
 from matching.retrieval.encoder import EncoderConfig
 from matching.scoring import Scored, Scorer
-from matching.training import FitConfig, fit
+from matching.training import fit
 
 from .frames import training_frames
 

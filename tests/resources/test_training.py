@@ -15,11 +15,11 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from matching.files import folder_digest
+from matching.fit_config import FitConfig
 from matching.ranker import RankerConfig
 from matching.records import InputError, read_table
 from matching.retrieval.encoder import EncoderConfig
 from matching.train import run
-from matching.training import FitConfig
 from matching.training_steps import write_tables
 from matching_assets.sample import sample_files
 from resources.store import LocalStore, S3Store

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import polars as pl
 
+from matching.fit_config import FitConfig, assign_use
 from matching.priors import MOST, PRIOR_ATTRIBUTES, Priors, PriorTables, origins_of, reference_facts
-from matching.training import PRIOR_NAMES, FitConfig, assign_use, out_of_fold_priors
+from matching.training import PRIOR_NAMES, out_of_fold_priors
 
 
 def origins(*rows: tuple[str, bool, str | None]) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """One scorer for a batch and for a record; what it may match, what it says, and what a new reference changes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from matching.bundle import read_manifest, verify_bundle
 from matching.features import FEATURE_NAMES
 from matching.files import file_digest, folder_digest
+from matching.kinds import Kind
 from matching.reasons import entries
 from matching.records import content_hash
 from matching.scoring import Scored, Scorer
@@ -273,3 +275,17 @@ def test_many_small_updates_count_as_one_large_one(small_scorer, small_frames, t
         scorer = Scorer.load(scorer.update(nothing, removed, None, tmp_path / str(step)))
         granted.append(scorer.policy.certificate.granted)
     assert granted == [True, True, False]
+
+
+# Kinds of record
+
+
+def test_a_record_of_a_kind_that_is_not_certified_is_reviewed_and_says_so(small_scorer, records, scored) -> None:
+    matched = records.join(scored.decisions.filter(pl.col("decision") == "match"), on="record_id", how="semi")
+    kinds = (Kind("source", "good", 10, 5, 0, barred=False),)
+    scorer = replace(small_scorer, policy=replace(small_scorer.policy, kinds=kinds))
+    for source, band in (("good", "match"), ("never labelled", "review"), (None, "match")):
+        decisions = scorer.score(matched.with_columns(source=pl.lit(source, dtype=pl.String))).decisions
+        assert set(decisions["decision"]) == {band}
+        codes = decisions["reasons"].explode().struct.field("code")
+        assert ("KIND_NOT_CERTIFIED" in codes) == (band == "review")

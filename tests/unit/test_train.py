@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from matching.files import folder_digest
+from matching.fit_config import FitConfig
 from matching.ranker import RankerConfig
 from matching.records import InputError
 from matching.retrieval.encoder import EncoderConfig
 from matching.train import main, run
-from matching.training import FitConfig
 from matching.training_steps import STEPS, config_of, read_input, settings_of, write_tables
 
 TABLES = {

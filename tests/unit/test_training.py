@@ -11,25 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from matching.certification import best_of, fit_policy, out_of_fold_decisions
 from matching.features import FEATURE_NAMES, pair_features, retrieve
 from matching.files import folder_files
+from matching.fit_config import ENCODER, HELD_OUT, RANKER, FitConfig, assign_use
 from matching.master import build_reference_master
 from matching.records import InputError
-from matching.training import (
-    ENCODER,
-    HELD_OUT,
-    PRIOR_NAMES,
-    RANKER,
-    FitConfig,
-    assign_use,
-    best_of,
-    encoder_pairs,
-    fit,
-    fit_policy,
-    fit_ranker,
-    label_pairs,
-    out_of_fold_decisions,
-)
+from matching.training import PRIOR_NAMES, encoder_pairs, fit, fit_ranker, label_pairs
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
