@@ -37,13 +37,10 @@ def tell(grouped: NDArray[np.float64]) -> Told:
 
     At most MOST_SUPPORTING supporting groups, strongest first; the strongest against, if there is one; the residual.
     """
-    order = np.argsort(-grouped, axis=1, kind="stable")
-    group = np.c_[order[:, :MOST_SUPPORTING], order[:, -1], np.full(len(grouped), RESIDUAL)]
-    value = np.take_along_axis(np.c_[grouped, np.zeros(len(grouped))], group, axis=1)
-    told = np.c_[value[:, :-2] > 0, value[:, -2] < 0, np.ones(len(grouped), np.bool_)]
-    value[:, -1] = grouped.sum(axis=1) - (value * told).sum(axis=1)
-    row, place = np.nonzero(told)
-    return Told(row, group[row, place], value[row, place])
+    from matching import reason_kernels
+
+    told = _room(len(grouped) * (MOST_SUPPORTING + 2))
+    return _first(told, reason_kernels.tell(grouped, MOST_SUPPORTING, told.row, told.group, told.contribution))
 
 
 def contrast(chosen: NDArray[np.float64], runner_up: NDArray[np.float64], most: int = 2) -> Told:
@@ -51,8 +48,15 @@ def contrast(chosen: NDArray[np.float64], runner_up: NDArray[np.float64], most: 
 
     Both float64 [n, groups].
     """
-    difference = chosen - runner_up
-    group = np.argsort(-np.abs(difference), axis=1, kind="stable")[:, :most]
-    value = np.take_along_axis(difference, group, axis=1)
-    row, place = np.nonzero(value)
-    return Told(row, group[row, place], value[row, place])
+    from matching import reason_kernels
+
+    told = _room(len(chosen) * most)
+    return _first(told, reason_kernels.contrast(chosen - runner_up, most, told.row, told.group, told.contribution))
+
+
+def _room(most: int) -> Told:
+    return Told(np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most))
+
+
+def _first(told: Told, count: int) -> Told:
+    return Told(told.row[:count], told.group[:count], told.contribution[:count])

@@ -172,8 +172,7 @@ def feature_matrix(
         if len(idf)
         else np.full(len(queries.known), highest)
     )
-    form_number = {f: i for i, f in enumerate(index.legal_forms)}
-    forms = np.array([*(form_number.get(f, UNSEEN) for f in table.forms), MISSING], np.int32)[table.form]
+    forms = np.array([*(index.legal_form_number.get(f, UNSEEN) for f in table.forms), MISSING], np.int32)[table.form]
     cut = (table.flags & flag_bits(["truncated"]) != 0).astype(np.float32)
 
     def compare(span: tuple[int, int]) -> None:

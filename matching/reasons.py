@@ -21,9 +21,8 @@ from matching.features import FEATURES
 CATALOGUE = Path(__file__).with_name("reasons.yaml")
 REASON = pl.Struct({"code": pl.String, "direction": pl.String, "contribution": pl.Float64, "evidence": pl.String})
 DIFFERENCE = pl.Struct({"code": pl.String, "difference": pl.Float64})
-SIDES = ("supports", "against", "agrees", "differs", "silent")
-SUPPORTS, AGAINST, AGREES, DIFFERS, SILENT = range(len(SIDES))
-DIRECTIONS = np.array(["supports", "against", "neutral"])
+SIDES = ("supports", "against", "agrees", "differs", "silent")  # in the order of their numbers in reason_kernels
+DIRECTIONS = np.array(["supports", "against", "neutral"], object)
 
 
 @lru_cache(maxsize=4)
@@ -54,10 +53,11 @@ def title_of(code: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _tables() -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.float32]]:
-    """By group: the code of each side (one that it lacks is empty), the columns of its features, the least that counts.
+def _tables() -> tuple[NDArray[np.object_], NDArray[np.bool_], NDArray[np.int64], NDArray[np.float32]]:
+    """By group: the code of each side (one that it lacks is empty), which it has, its features' columns, the least.
 
-    str [groups + 1, sides], int64 [groups, most features; the first again where there are fewer], float32 [groups].
+    object and bool [groups + 1, sides]; int64 [groups, most features], the first again where there are fewer; float32
+    [groups].
     """
     groups = [catalogue()["groups"][g] for g in GROUPS]
     codes = [[g[side]["code"] if side in g else "" for side in SIDES] for g in groups]
@@ -65,7 +65,8 @@ def _tables() -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.float32]]
     columns = [[i for i, f in enumerate(FEATURES) if f.reason_group == g] for g in GROUPS]
     most = max(map(len, columns))
     return (
-        np.array(codes),
+        np.array(codes, object),
+        np.array(codes) != "",
         np.array([c + c[:1] * (most - len(c)) for c in columns]),
         np.array([g.get("least", 0.0) for g in groups], np.float32),
     )
@@ -76,19 +77,11 @@ def codes_of(told: Told, features: NDArray[np.float32]) -> list[str]:
 
     features: float32 [rows, features] of the pairs that are told of.
     """
-    codes, columns, least = _tables()
-    supports = told.contribution > 0
-    side = np.where(supports, SUPPORTS, AGAINST)
-    at = np.flatnonzero(told.group != RESIDUAL)
-    group = told.group[at]
-    values = features[told.row[at, None], columns[group]]
-    lowest, highest = values.min(axis=1), values.max(axis=1)
-    nothing = np.where(least[group] > 0, np.abs(highest) < least[group], ~values.any(axis=1))
-    mixed = (lowest < 0) & (highest > 0)
-    fact = np.where(np.where(mixed, supports[at], highest > 0), AGREES, DIFFERS)
-    side[at] = np.where(codes[group, AGREES] != "", fact, side[at])
-    side[at] = np.where((least[group] > 0) & (highest <= -least[group]), AGAINST, side[at])
-    side[at] = np.where(nothing & (codes[group, SILENT] != ""), SILENT, side[at])
+    from matching.reason_kernels import sides
+
+    codes, known, columns, least = _tables()
+    side = np.empty(len(told.row), np.int64)
+    sides(told.row, told.group, told.contribution, features, columns, least, known, side)
     found: list[str] = codes[told.group, side].tolist()
     return found
 

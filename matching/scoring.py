@@ -158,7 +158,7 @@ class Scorer:
         there = np.flatnonzero(ranked.best >= 0)
         two = ranked.runner_up[there] >= 0
         best, second = ranked.best[there], ranked.runner_up[there][two]
-        both = self.ranker.contributions(pairs.features[np.r_[best, second]], GROUP_OF_FEATURE)[:, :-1]
+        both = self.ranker.contributions(pairs.features[np.concatenate([best, second])], GROUP_OF_FEATURE)[:, :-1]
         chosen = both[: len(best)]
         other = chosen.copy()
         other[two] = both[len(best) :]

@@ -130,6 +130,11 @@ class RetrievalIndex:
         return Vocabulary(self.arrays["word_chars"], self.arrays["word_starts"])
 
     @cached_property
+    def legal_form_number(self) -> dict[str, int]:
+        """The legal forms of the reference and their numbers."""
+        return {form: i for i, form in enumerate(self.legal_forms)}
+
+    @cached_property
     def attribute_number(self) -> dict[str, dict[str, int]]:
         """For each attribute of the reference, its comparable values and their numbers."""
         return {a: {v: i for i, v in enumerate(values)} for a, values in self.attributes.items()}
@@ -211,7 +216,7 @@ class RetrievalIndex:
         known = json.loads((folder / "index.json").read_text())
         names = [*ARRAYS, *(f"attribute_{a}" for a in known["attributes"])]
         # Copy-on-write: shared as long as nobody writes, and of a fresh array's type, so kernels compile once.
-        arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="c", allow_pickle=False) for n in names}
+        arrays = {n: np.asarray(np.load(folder / f"{n}.npy", mmap_mode="c", allow_pickle=False)) for n in names}
         return cls(read_own(folder / "reference.parquet"), arrays, known["attributes"], known["legal_forms"], encoder)
 
 
