@@ -123,7 +123,7 @@ def reporting() -> Iterator[Callable[[Made], None]]:
     if PIPES not in os.environ:
         yield _print
         return
-    from dagster_pipes import open_dagster_pipes
+    from dagster_pipes import open_dagster_pipes  # one file of its own, without the rest of Dagster
 
     with open_dagster_pipes() as pipes:
 
