@@ -61,7 +61,7 @@ def of_accounts(decisions: pl.DataFrame, labels: pl.DataFrame, threshold: float 
 
     def figures(decided: pl.DataFrame) -> dict[str, Any]:
         matched, named = pl.col("decision") == "match", pl.col("reference_id") == pl.col("right")
-        right, made = decided.select((matched & named).sum(), matched.sum()).row(0)
+        right, made = decided.select(good=(matched & named).sum(), made=matched.sum()).row(0)
         return {
             "asked": decided.height,
             "top1": decided.select(named.mean()).item(),
