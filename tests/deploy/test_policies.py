@@ -151,7 +151,7 @@ def test_what_a_registered_package_points_at_never_expires() -> None:
     rules = PLATFORM.properties("Bucket")["LifecycleConfiguration"]["Rules"]
     expired = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
 
-    assert sorted(expired) == ["matching/training/", "matching/transform/"]
+    assert sorted(expired) == ["matching/capture/", "matching/training/", "matching/transform/"]
     of = Pipeline(BUCKET.rpartition(":")[2], "role", "training", "serving")
     written = re.findall(r"s3://[^\"']+", str(definition(of)["Steps"]))
     assert written
