@@ -19,7 +19,7 @@ from matching_assets.commands.options import TABLE, add_bundle, positive
 from matching_assets.commands.tables import appending, quarantine_path, read_guarded
 from matching_assets.progress import bar
 
-BATCH = 1024  # records scored at once: some 50,000 pairs with their features
+BATCH = 4096  # records scored at once, in parts beside one another (`matching.scoring.PART`)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
