@@ -16,9 +16,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from matching_assets.commands import demo, dev, evaluate, explain, fit, match, reindex, serve, update
+from matching_assets.commands import demo, dev, evaluate, explain, fit, match, promote, reindex, rollback, serve, update
 
-COMMANDS = (demo, fit, match, reindex, update, explain, serve, evaluate, dev)
+COMMANDS = (demo, fit, match, reindex, update, explain, serve, evaluate, promote, rollback, dev)
 WRONG_INPUT = 2
 INTERRUPTED = 130
 

@@ -18,6 +18,11 @@ LEAST_RECALL = 0.85
 """Of the right references among the candidates: what retrieval misses, nothing behind it can find."""
 TOLERANCE = 0.02
 """By how much a version may be behind the champion in top-1 or coverage: less is noise on a few hundred records."""
+MOST_CONFLICTS = 0.005
+"""Of records that two versions both match, but to different references: one of the two is wrong."""
+MOST_LOST = 0.02
+MOST_LATENCY_RATIO = 2.0
+SURE = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,19 @@ def judge_version(
         _above("baseline", metrics["recall@1"], measured["baseline"]["top1"], "top-1 of character TF-IDF"),
         _golden(measured["golden_wrong"], measured["golden_changed"]),
         _champion(metrics, champion, measured["champion_unreadable"]),
+    ]
+
+
+def judge_shadow(comparison: Mapping[str, Any]) -> list[Gate]:
+    """What a comparison with the champion on the same records has to show (`matching.experiments.Comparison`)."""
+    records = max(comparison["records"], 1)
+    lost = max(comparison["lost"] - comparison["gained"], 0) / records
+    chance = comparison["p_value"] > SURE
+    what = f"share of matches lost on balance {lost:.4f} (McNemar p {comparison['p_value']:.2g})"
+    return [
+        _at_most("conflicts", comparison["conflicts"] / records, MOST_CONFLICTS, "share matched to another reference"),
+        Gate("lost_matches", lost, MOST_LOST, chance or lost <= MOST_LOST, _compared(what, "at most", MOST_LOST)),
+        _at_most("latency", comparison["latency_ratio"], MOST_LATENCY_RATIO, "time a record, to the champion's,"),
     ]
 
 

@@ -5,7 +5,7 @@
 | `daily_matching` | takes in one business day, matches, explains and watches it | a day's file landing |
 | `retrain` | everything from reference and labels to `approval`, where it ends | new labels, drift, a person |
 | `refresh_reference` | the same models on the reference as it is now, up to a new approval | a person |
-| `promote` | deploys the newest approved version | a person, or a sensor that is off by default |
+| `promote` | compares the newest approved version with the champion, deploys it | a person; a sensor if on |
 | `rollback` | deploys the champion before this one | a person |
 | `expire` | forgets what was replaced in tables more than 30 days ago (`matching_assets/upkeep.py`) | a person |
 
@@ -46,8 +46,9 @@ refresh_reference = dg.define_asset_job(
 
 promote = dg.define_asset_job(
     "promote",
-    selection=dg.AssetSelection.assets("deployed_endpoint"),
-    description="Deploy the newest approved version. The one that serves stays until the new one answers.",
+    selection=dg.AssetSelection.assets("shadow_comparison", "deployed_endpoint"),
+    description="Compare the newest approved version with the champion and deploy it. "
+    "The one that serves stays until the new one answers.",
 )
 
 rollback = dg.define_asset_job(

@@ -4,9 +4,11 @@ The registry says what may serve and the endpoint what does. A version is deploy
 that the pointer never names one that does not answer; a run that was killed in between is simply run again.
 """
 
+import hashlib
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,21 +17,25 @@ import polars as pl
 
 from matching.bundle import Manifest, verify_bundle
 from matching.card import build_card
+from matching.experiments import Comparison, compare
 from matching.files import folder_digest
 from matching.scoring import Scorer
 from matching_assets.challenger import Sources, pack
 from matching_assets.folders import facts_in
 from matching_assets.gates import Gate, decide_status
 from matching_assets.owners import MODELS
+from matching_assets.partitions import newest_of_each
 from resources.alarms import Alarm
 from resources.endpoint import Endpoint, EndpointError, EndpointStatus, single
 from resources.registry import ModelPackage, NotApprovedError, Registry
 from resources.rollout import ALL_AT_ONCE, Rollout
-from resources.store import MissingError, ObjectStore
+from resources.store import ConflictError, MissingError, ObjectStore
 
 ENDPOINT = "matching"
 RULE = "rule"
 SLOWEST_SECONDS = 5.0
+SHADOWED = 1000
+"""Records on which a challenger is compared with the champion."""
 ALARMS = (
     Alarm("error_share", 0.01, period_seconds=10),
     Alarm("latency_p99_ms", 1000.0, periods=2, period_seconds=10),
@@ -99,7 +105,14 @@ def decide(bundle: Path, gates: Sequence[Gate], registry: Registry) -> ModelPack
     package = by_digest(registry, folder_digest(bundle))
     if package.history[-1]["by"] not in ("registration", RULE):
         return package
-    return registry.set_status(package.version, decide_status(list(gates)), RULE, [gate.to_json() for gate in gates])
+    status = decide_status(list(gates))
+    package = registry.set_status(package.version, status, RULE, [gate.to_json() for gate in gates])
+    champion, wants = registry.champion(), registry.challenger()
+    if status == "Approved" and not (champion and champion.version == package.version):
+        # Of two trainings at once one becomes the challenger; that the other lost is in the registry's log.
+        with suppress(ConflictError):
+            registry.challenge(package.version, expected=wants.version if wants else None)
+    return package
 
 
 def by_digest(registry: Registry, digest: str) -> ModelPackage:
@@ -110,13 +123,13 @@ def by_digest(registry: Registry, digest: str) -> ModelPackage:
     raise MissingError(f"no version is registered for bundle {digest}: materialise model_package first")
 
 
-def newest_approved(registry: Registry) -> ModelPackage:
-    """The newest version that may serve. NotApprovedError says why the last few may not."""
+def newest_approved(registry: Registry, by: str = "") -> ModelPackage:
+    """The newest version that `by` may bring into service. NotApprovedError says why the last few may not."""
     packages = registry.list()
-    approved = [package for package in packages if package.status == "Approved"]
-    if approved:
-        return approved[-1]
-    why = [f"version {package.version} is {package.status}. {_objections(package)}" for package in packages[-3:]]
+    for package in reversed(packages):
+        if registry.objection(package, by) is None:
+            return package
+    why = [f"{registry.objection(package, by)}. {_objections(package)}" for package in packages[-3:]]
     raise NotApprovedError(f"nothing to deploy: {' '.join(why) or 'no version is registered; run `retrain`.'}")
 
 
@@ -149,6 +162,35 @@ def deploy(
             endpoint.settle(ENDPOINT)
         raise EndpointError(f"{answer.sentence} What served before serves again; the endpoint's log says more.")
     return status, manifest
+
+
+def shadow(champion: Path, challenger: Path, records: pl.LazyFrame) -> Comparison:
+    """What two bundles decide about the newest records: as shadow traffic would, without the traffic."""
+    asked = newest_of_each(records).sort("record_id").tail(SHADOWED)
+    decided = []
+    for bundle in (champion, challenger):
+        scorer = Scorer.load(bundle)
+        scorer.score(asked.head(1), reasons=False)
+        began = time.perf_counter()
+        found = scorer.score(asked, reasons=False).decisions.select("record_id", "decision", "reference_id")
+        decided.append(found.with_columns(ms=pl.lit(1000 * (time.perf_counter() - began) / max(asked.height, 1))))
+    pairs = decided[0].join(decided[1], on="record_id", suffix="_shadow").sort("record_id")
+    return compare(
+        pairs.select(
+            token=pl.col("record_id").map_elements(token_of, return_dtype=pl.String),
+            band="decision",
+            shadow_band="decision_shadow",
+            reference_id="reference_id",
+            shadow_reference_id="reference_id_shadow",
+            ms="ms",
+            shadow_ms="ms_shadow",
+        )
+    )
+
+
+def token_of(record_id: str) -> str:
+    """What stands for a record where its id may not go."""
+    return hashlib.blake2b(record_id.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)

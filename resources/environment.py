@@ -73,7 +73,7 @@ def _local(folder: Path) -> dict[str, Any]:
     return _named(
         LocalTables(warehouse=str(folder / "warehouse")),
         LocalStore(root=str(folder / "store")),
-        LocalRegistry(store=LocalStore(root=str(folder / "registry"))),
+        LocalRegistry(store=LocalStore(root=str(folder / "registry")), **_approval()),
         LocalEndpoint(store=LocalStore(root=str(folder / "store")), root=str(folder / "endpoint")),
         LocalAlerts(path=str(folder / "alerts.jsonl")),
         LocalTelemetry(root=str(folder / "telemetry")),
@@ -89,11 +89,25 @@ def _aws(folder: Path) -> dict[str, Any]:
     return _named(
         GlueTables(bucket=bucket, prefix=prefix),
         store,
-        SageMakerRegistry(store=registry, group=os.environ.get("MATCHING_MODEL_GROUP", "matching"), image_uri=image),
+        SageMakerRegistry(
+            store=registry,
+            group=os.environ.get("MATCHING_MODEL_GROUP", "matching"),
+            image_uri=image,
+            **_approval(),
+        ),
         SageMakerEndpoint(store=store, image_uri=image, role_arn=role),
         SNSAlerts(topic_arn=topic, store=store),
         S3Telemetry(store=store),
     )
+
+
+def _approval() -> dict[str, Any]:
+    """What an approval has to be: MATCHING_FOUR_EYES=1, MATCHING_APPROVAL_DAYS=90; neither unless set."""
+    days = os.environ.get("MATCHING_APPROVAL_DAYS")
+    return {
+        "four_eyes": os.environ.get("MATCHING_FOUR_EYES") == "1",
+        "approval_days": float(days) if days else None,
+    }
 
 
 def _require(settings: Mapping[str, str], because: str) -> None:

@@ -69,8 +69,8 @@ class Fleet:
         """Start an instance, in place of what is left of an earlier one."""
         book, key = self._book(), _key(action.place)
         before = book["places"].get(key)
-        if before and before["started"]:
-            stop(Started(*before["started"]))
+        for left in self._left(before) if before else []:
+            stop(left)
         port = before["port"] if before else self._free_port(book)
         settled = before is None or now - before["at"] > LONGEST_REST
         entry: Json = {"port": port, "version": action.variant.version, "at": now, "ready": False, "silent": None}
@@ -91,7 +91,7 @@ class Fleet:
         self._adopt(entry)
         if entry["started"] is None or not is_running(Started(*entry["started"])):
             if entry["started"]:
-                stop(Started(*entry["started"]))  # a child of ours is not gone before it is waited for
+                stop(Started(*entry["started"]))  # to have asked how it ended
             del book["places"][key]
         elif entry["stopping"] is None:
             os.kill(entry["started"][0], signal.SIGTERM)
@@ -165,11 +165,18 @@ class Fleet:
 
     def _adopt(self, entry: Json) -> None:
         """Find the process of an entry whose starter was killed before it could write the pid down."""
-        if entry["started"] is None:
-            for process in psutil.process_iter(["cmdline", "create_time"]):
-                words = process.info["cmdline"] or []
-                if self._module in words and words[-2:] == ["--port", str(entry["port"])]:
-                    entry["started"] = [process.pid, process.info["create_time"]]
+        if entry["started"] is None and (left := self._left(entry)):
+            entry["started"] = list(min(left, key=lambda started: started.created))
+
+    def _left(self, entry: Json) -> list[Started]:
+        """What runs for an entry: its process, and workers that have outlived it and still hold its port."""
+        port = ["--port", str(entry["port"])]
+        found = [Started(*entry["started"])] if entry["started"] else []
+        for process in psutil.process_iter(["cmdline", "create_time"]):
+            words = process.info["cmdline"] or []
+            if self._module in words and words[-2:] == port:
+                found.append(Started(process.pid, process.info["create_time"]))
+        return list(dict.fromkeys(found))
 
     def _routes(self, book: Json) -> Routes | None:
         """What the router follows; None when none answers, or when nobody would replace it."""

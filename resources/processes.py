@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,18 +56,16 @@ def is_running(started: Started) -> bool:
 
 def stop(started: Started) -> None:
     """Ask a process to end, and end it if it does not. One that is gone is left alone."""
-    try:
-        process = psutil.Process(started.pid)
-        if process.create_time() != started.created:
-            return
-        process.terminate()
-        try:
-            process.wait(PATIENCE_SECONDS)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(PATIENCE_SECONDS)
-    except psutil.NoSuchProcess:
-        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        until = time.monotonic() + PATIENCE_SECONDS
+        if is_running(started):
+            with suppress(ProcessLookupError):
+                os.kill(started.pid, number)
+        while is_running(started) and time.monotonic() < until:
+            time.sleep(0.02)
+    # One that we started stays listed until we have asked how it ended; others are their own starter's.
+    with suppress(ChildProcessError):
+        os.waitpid(started.pid, os.WNOHANG)
 
 
 def http() -> requests.Session:

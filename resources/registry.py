@@ -2,15 +2,20 @@
 
 A package is registered once for each bundle digest and gets the next version (1, 2, ...). It keeps metrics,
 certificate, card and lineage as they were, and a history of its status: each entry says the status, by whom (a rule or
-a role), when, and the gates with the values they saw. The champion is a pointer, moved by compare-and-swap and only to
-an approved version; it remembers where it came from, so that a rollback needs no other information.
+a role), when, and the gates with the values they saw.
+
+Two pointers lie in one document and are moved by compare-and-swap: the *champion*, which is in production, and the
+*challenger*, which wants to be. Only an approved version becomes champion, by an approval that has not expired and,
+where four eyes are asked for, that somebody else gave than who promotes. The document remembers every move, also those
+that lost to another at the same time, so that a rollback needs no other information and nothing is lost in silence.
+A version's stage follows from this: `dev` when registered, `staging` when approved, `prod` as the champion.
 """
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 import dagster as dg
@@ -19,11 +24,17 @@ from resources import aws
 from resources.store import ConflictError, Json, MissingError, ObjectStore
 
 Status = Literal["PendingManualApproval", "Approved", "Rejected"]
-CHAMPION = "champion"
+Stage = Literal["dev", "staging", "prod"]
+CHAMPION = "champion"  # the document of both pointers
+AUTOMATIC = ("registration", "rule", "")
+"""Who is nobody: their eyes do not count as a pair."""
+
+
+STAGE_STATUS = {"dev": "PendingApproval", "staging": "Approved", "prod": "InProduction"}
 
 
 class NotApprovedError(RuntimeError):
-    """Only an approved version can be promoted."""
+    """The version may not serve: it is not approved, no longer, or not by somebody else. The text says which."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +52,14 @@ class ModelPackage:
 
 
 class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
-    """The interface, with what both implementations do alike: documents and the champion pointer lie in `store`."""
+    """The interface, with what both implementations do alike: documents and pointers lie in `store`.
+
+    `four_eyes`: a person has approved, and another promotes. `approval_days`: how long an approval holds; None: always.
+    """
 
     store: dg.ResourceDependency[ObjectStore]
+    four_eyes: bool = False
+    approval_days: float | None = None
 
     @abstractmethod
     def register(self, bundle_digest: str, metrics: Json, certificate: Json, card: Json, lineage: Json) -> int:
@@ -73,32 +89,84 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         """Every version that is or ever was the champion, in the order of the first time."""
         return list(dict.fromkeys(entry["version"] for entry in self._pointer()["log"]))
 
-    def promote(self, version: int, expected: int | None) -> ModelPackage:
+    def challenger(self) -> ModelPackage | None:
+        """The version that wants to be champion, or None."""
+        version = self._pointer().get("challenger")
+        return self.get(version) if version else None
+
+    def challenge(self, version: int, expected: int | None) -> ModelPackage:
+        """Make a version the challenger, in place of `expected` (None: there is none).
+
+        ConflictError: another came first. That this one lost is recorded, and it stays registered.
+        """
+        package = self.get(version)
+        pointer = self._pointer()
+        current = pointer.get("challenger")
+        if current == version:
+            return package
+        if current == expected:
+            try:
+                self._write(pointer, {"challenger": version}, "challenge", version)
+            except ConflictError:
+                current = self._pointer().get("challenger")
+            else:
+                return package
+        self._record("lost", version)
+        raise ConflictError(f"version {version} is not the challenger: version {current} came first")
+
+    def stage(self, version: int) -> Stage:
+        """How far a version has come."""
+        champion = self.champion()
+        if champion and champion.version == version:
+            return "prod"
+        return "staging" if self.get(version).status == "Approved" else "dev"
+
+    def moves(self) -> Sequence[Json]:
+        """Every move of the pointers, oldest first: {action, version, at, by}."""
+        return [*self._pointer()["log"]]
+
+    def objection(self, package: ModelPackage, by: str = "", now: datetime | None = None) -> str | None:
+        """Why a version may not be promoted by somebody (`by`; empty: by nobody in particular), or None if it may."""
+        if package.status != "Approved":
+            return f"version {package.version} is {package.status}: approve it before it is promoted"
+        approval = next((entry for entry in reversed(package.history) if entry["status"] == "Approved"), None)
+        if approval is None:
+            # Set in SageMaker's console: it counts, but nobody knows whose it is or how old.
+            known = not self.four_eyes and self.approval_days is None
+            return None if known else f"the approval of version {package.version} is not recorded: approve it here"
+        age = (now or datetime.now(UTC)) - datetime.fromisoformat(approval["at"])
+        if self.approval_days is not None and age > timedelta(days=self.approval_days):
+            return f"the approval of version {package.version} is {age.days} days old: have it approved again"
+        if self.four_eyes and (approval["by"] in AUTOMATIC or by in AUTOMATIC or by == approval["by"]):
+            return f"version {package.version} was approved by {approval['by']}: another person has to promote it"
+        return None
+
+    def promote(self, version: int, expected: int | None, by: str = "") -> ModelPackage:
         """Make an approved version the champion, in place of `expected` (None: there is no champion yet).
 
         NotApprovedError; ConflictError: the champion is not `expected`. Promoting the champion does nothing.
         """
         package = self.get(version)
-        if package.status != "Approved":
-            raise NotApprovedError(f"version {version} is {package.status}: approve it before it is promoted")
+        if why := self.objection(package, by):
+            raise NotApprovedError(why)
         pointer = self._pointer()
         versions = pointer["versions"]
         current = versions[-1] if versions else None
         if current != expected:
             raise ConflictError(f"the champion is version {current}, not {expected}: look at it, and decide anew")
         if current != version:
-            self._move(pointer, [*versions, version], "promote")
+            self._move(pointer, [*versions, version], "promote", by)
         return package
 
     def previous(self) -> ModelPackage:
         """The last champion before this one that is still approved. MissingError: there is none."""
         return self.get(self._before(self._pointer())[-1])
 
-    def rollback(self) -> ModelPackage:
-        """Make the previous champion the champion again. MissingError: there is none."""
+    def rollback(self, by: str = "") -> ModelPackage:
+        """Make the previous champion the champion again, at once and by anybody. MissingError: there is none."""
         pointer = self._pointer()
         versions = self._before(pointer)
-        self._move(pointer, versions, "rollback")
+        self._move(pointer, versions, "rollback", by)
         return self.get(versions[-1])
 
     def _before(self, pointer: Json) -> Sequence[int]:
@@ -113,10 +181,29 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
     def _pointer(self) -> Json:
         return self.store.get_json(CHAMPION) or {"versions": [], "log": []}
 
-    def _move(self, pointer: Json, versions: Sequence[int], action: str) -> None:
-        entry = {"action": action, "version": versions[-1], "at": _now()}
-        moved = {"versions": [*versions], "log": [*pointer["log"], entry]}
+    def _move(self, pointer: Json, versions: Sequence[int], action: str, by: str) -> None:
+        version, before = versions[-1], pointer["versions"][-1:]
+        wants = pointer.get("challenger")
+        change = {"versions": [*versions], "challenger": None if wants == version else wants}
+        self._write(pointer, change, action, version, by)
+        for moved in (*before, version):
+            self._publish(moved)
+
+    def _write(self, pointer: Json, change: Json, action: str, version: int, by: str = "") -> None:
+        entry = {"action": action, "version": version, "at": _now(), "by": by}
+        moved = {**pointer, **change, "log": [*pointer["log"], entry]}
         self.store.put_json(CHAMPION, moved, expected=pointer if pointer["log"] else None)
+
+    def _record(self, action: str, version: int) -> None:
+        """Note what changed no pointer. Others may be writing: it is tried until it is there."""
+        while True:
+            try:
+                return self._write(self._pointer(), {}, action, version)
+            except ConflictError:
+                continue
+
+    def _publish(self, version: int) -> None:
+        """Tell whoever shows stages that a version's has changed."""
 
     def _decide(self, version: int, status: Status, by: str, gates: Sequence[Json]) -> ModelPackage:
         if status not in get_args(Status):
@@ -187,7 +274,17 @@ class SageMakerRegistry(Registry):
             ModelApprovalStatus=status,
             ApprovalDescription=f"by {by}; {values}"[:1024],
         )
+        self._publish(version)
         return package
+
+    def _publish(self, version: int) -> None:
+        """See Registry: the package's life cycle, which SageMaker shows and sends events of."""
+        stage, known = self.stage(version), self._summaries()[version]
+        self.client.update_model_package(
+            ModelPackageArn=known["ModelPackageArn"],
+            ModelApprovalStatus=known["ModelApprovalStatus"],
+            ModelLifeCycle={"Stage": stage, "StageStatus": STAGE_STATUS[stage]},
+        )
 
     def get(self, version: int) -> ModelPackage:
         """See Registry."""

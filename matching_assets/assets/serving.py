@@ -1,8 +1,9 @@
-"""Stage 8, serving: the version in production, and the decisions it takes on each business day."""
+"""Stage 8, serving: the version in production and its challenger, and the decisions taken on each business day."""
 
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -10,12 +11,13 @@ import polars as pl
 from matching.scoring import Scorer
 from matching_assets.folders import Folder, facts_in
 from matching_assets.landing import DAY, of_day
-from matching_assets.owners import ON_CALL
+from matching_assets.owners import MODELS, ON_CALL
 from matching_assets.partitions import BUSINESS_DAYS
-from matching_assets.release import ENDPOINT, deploy, newest_approved
+from matching_assets.release import ENDPOINT, deploy, newest_approved, shadow
 from matching_assets.reporting import report
 from resources.endpoint import Endpoint
 from resources.registry import Registry
+from resources.rollout import Rollout
 from resources.store import ObjectStore
 from resources.telemetry import Telemetry
 
@@ -27,10 +29,58 @@ class Which(StrEnum):
     PREVIOUS = "previous"
 
 
+class How(StrEnum):
+    """How the traffic moves to another version."""
+
+    ALL_AT_ONCE = "all_at_once"
+    CANARY = "canary"
+    LINEAR = "linear"
+
+
 class DeployConfig(dg.Config):
-    """`approved`: the newest approved version. `previous`: the champion before this one, which is a rollback."""
+    """`approved`: the newest approved version. `previous`: the champion before this one, which is a rollback.
+
+    `rollout`, `share` and `bake_seconds`: how the traffic moves (resources/rollout.py). `requested_by`: who asks
+    for it; where four eyes are asked for, another than who approved.
+    """
 
     version: Which = Which.APPROVED
+    rollout: How = How.ALL_AT_ONCE
+    share: float = 1.0
+    bake_seconds: float = 0.0
+    requested_by: str = ""
+
+
+@dg.asset(
+    group_name="serving",
+    owners=[MODELS],
+    kinds={"json"},
+    code_version="1",
+    deps=["approval"],
+    io_manager_key="folder_io_manager",
+    pool="training",
+)
+def shadow_comparison(
+    config: DeployConfig,
+    clean_records: pl.LazyFrame,
+    registry: dg.ResourceParam[Registry],
+    store: dg.ResourceParam[ObjectStore],
+) -> dg.MaterializeResult[Folder]:
+    """What the version to be promoted decides otherwise than the champion, on the records that came in last."""
+    champion, package = registry.champion(), newest_approved(registry, config.requested_by)
+    facts: dict[str, Any] = {"challenger": package.version, "champion": champion.version if champion else None}
+    if champion is None or champion.version == package.version:
+        return report(Folder(facts=facts), numbers={"records": 0})
+    bundles = [store.get_folder(one.bundle_digest) for one in (champion, package)]
+    found = shadow(*bundles, clean_records)
+    numbers = {name: getattr(found, name) for name in ("records", "agreement", "conflicts", "gained", "lost")}
+    tables = {"bands": pl.DataFrame(found.bands), "disagreements": pl.DataFrame(found.disagreements)}
+    return report(
+        Folder(facts=facts | {"comparison": found.to_json()}),
+        numbers={**numbers, "p_value": found.p_value, "latency_ratio": found.latency_ratio},
+        tables={name: table for name, table in tables.items() if table.width},
+        facts=facts,
+    )
 
 
 @dg.asset(
@@ -38,7 +88,7 @@ class DeployConfig(dg.Config):
     owners=[ON_CALL],
     kinds={"fastapi", "sagemaker"},
     code_version="1",
-    deps=["approval"],
+    deps=["approval", "shadow_comparison"],
     io_manager_key="folder_io_manager",
     pool="endpoint",
 )
@@ -50,17 +100,23 @@ def deployed_endpoint(
 ) -> dg.MaterializeResult[Folder]:
     """The approved version that answers in production. The one before serves until the new one answers."""
     champion = registry.champion()
-    package = registry.previous() if config.version is Which.PREVIOUS else newest_approved(registry)
-    state, manifest = deploy(package, store, endpoint)
-    if config.version is Which.PREVIOUS:
-        registry.rollback()
+    by, back = config.requested_by, config.version is Which.PREVIOUS
+    package = registry.previous() if back else newest_approved(registry, by)
+    rollout = Rollout(config.rollout.value, config.share, config.bake_seconds, baseline=True)
+    status, manifest = deploy(package, store, endpoint, rollout)
+    if back:
+        registry.rollback(by)
     else:
-        registry.promote(package.version, expected=champion.version if champion else None)
+        registry.promote(package.version, expected=champion.version if champion else None, by=by)
     facts = {"endpoint": ENDPOINT, "registry_version": package.version, "bundle_version": manifest.version}
     return report(
         Folder(facts={**facts, "bundle_digest": package.bundle_digest}),
         numbers={"registry_version": package.version},
-        facts={"bundle_version": manifest.version, "url": dg.MetadataValue.url(state.url), "lineage": state.lineage},
+        facts={
+            "bundle_version": manifest.version,
+            "url": dg.MetadataValue.url(status.url),
+            "lineage": dict(status.lineage),
+        },
     )
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from matching_assets.checks.verdicts import WARN, verdict
 from matching_assets.folders import facts_in
+from matching_assets.gates import judge_shadow
 from matching_assets.partitions import BUSINESS_DAYS
 from matching_assets.release import ask
 from resources.endpoint import Endpoint
@@ -33,6 +34,24 @@ def endpoint_smoke(
     answer = ask(store.get_folder(facts["bundle_digest"]), facts["bundle_version"], endpoint)
     remedy = "Run `rollback`; the log of the endpoint's process says why."
     return verdict(answer.passed, answer.sentence, remedy, latency_ms=1000 * answer.seconds)
+
+
+@dg.asset_check(
+    asset="shadow_comparison",
+    blocking=True,
+    description="Guards that a version which is promoted decides much as the champion does: few records matched to "
+    "another reference, no matches lost beyond chance, about as fast. If it fails, read the disagreements; who "
+    "finds the challenger right promotes it by materialising deployed_endpoint alone.",
+)
+def shadow_agreement(shadow_comparison: Path) -> dg.AssetCheckResult:
+    """The gates of a comparison; passed where there was nothing to compare with."""
+    known = facts_in(shadow_comparison)
+    if "comparison" not in known:
+        return verdict(True, "There is no other champion to be compared with.", "")
+    gates = judge_shadow(known["comparison"])
+    remedy = "Read the disagreements of shadow_comparison: is the challenger right, or the champion?"
+    numbers = {gate.gate: gate.value for gate in gates}
+    return verdict(all(gate.passed for gate in gates), " ".join(gate.sentence for gate in gates), remedy, **numbers)
 
 
 @dg.asset_check(
@@ -98,4 +117,4 @@ def few_without_candidate(match_decisions: pl.DataFrame) -> dg.AssetCheckResult:
     return verdict(share <= MOST_WITHOUT, saw, remedy, WARN, share=share)
 
 
-CHECKS = [endpoint_smoke, explanation_closure, decided_day]
+CHECKS = [shadow_agreement, endpoint_smoke, explanation_closure, decided_day]

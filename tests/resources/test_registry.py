@@ -1,5 +1,7 @@
 """The contract of the registry, held by each implementation; SageMaker is moto, which keeps packages and statuses."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,95 @@ def test_a_registration_that_was_killed_after_sagemaker_had_it_is_completed(s3_s
 
     assert register(registry, A) == 1
     assert registry.get(1).lineage == {"run_id": "r1", "code": "abc"}
+
+
+def test_an_approval_that_has_expired_is_no_approval(registry: Registry) -> None:
+    package = registry.get(approved(registry, A))
+    strict = registry.model_copy(update={"approval_days": 30.0})
+    later = datetime.now(UTC) + timedelta(days=31)
+
+    assert strict.objection(package) is None
+    assert "is 31 days old" in strict.objection(package, now=later)
+    assert registry.objection(package, now=later) is None
+
+
+@pytest.mark.parametrize(
+    ("approver", "requester", "may"),
+    [("ann", "bob", True), ("ann", "ann", False), ("rule", "bob", False), ("ann", "", False)],
+)
+def test_with_four_eyes_two_persons_bring_a_version_to_production(
+    registry: Registry, approver: str, requester: str, may: bool
+) -> None:
+    strict = registry.model_copy(update={"four_eyes": True})
+    version = register(registry, A)
+    strict.set_status(version, "Approved", by=approver)
+    if may:
+        assert strict.promote(version, expected=None, by=requester).version == version
+    else:
+        with pytest.raises(NotApprovedError, match="another person"):
+            strict.promote(version, expected=None, by=requester)
+    assert (strict.champion() is not None) == may
+
+
+def test_of_two_challengers_at_once_one_wins_and_the_other_is_recorded(registry: Registry) -> None:
+    first, second = approved(registry, A), approved(registry, B)
+    registry.challenge(first, expected=None)
+    with pytest.raises(ConflictError, match="version 1 came first"):
+        registry.challenge(second, expected=None)
+
+    assert registry.challenger().version == first
+    assert [(move["action"], move["version"]) for move in registry.moves()] == [("challenge", 1), ("lost", 2)]
+
+
+def test_many_challengers_at_once_leave_one_and_a_record_of_each(tmp_path: Path) -> None:
+    registry = LocalRegistry(store=LocalStore(root=str(tmp_path / "registry")))
+    versions = [approved(registry, digit * 64) for digit in "abcd"]
+
+    def challenge(version: int) -> bool:
+        try:
+            registry.challenge(version, expected=None)
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        won = list(threads.map(challenge, versions))
+    assert sum(won) == 1
+    assert registry.challenger().version == versions[won.index(True)]
+    assert sorted(move["version"] for move in registry.moves()) == versions
+
+
+def test_a_challenger_that_becomes_champion_challenges_no_more(registry: Registry) -> None:
+    version = approved(registry, A)
+    registry.challenge(version, expected=None)
+    registry.promote(version, expected=None, by="bob")
+
+    assert registry.challenger() is None
+    assert registry.moves()[-1]["by"] == "bob"
+
+
+def test_a_version_goes_from_dev_to_staging_to_prod_and_back(registry: Registry) -> None:
+    first, second = register(registry, A), approved(registry, B)
+    seen = [registry.stage(first)]
+    registry.set_status(first, "Approved", by="rule")
+    seen.append(registry.stage(first))
+    registry.promote(first, expected=None)
+    seen.append(registry.stage(first))
+    registry.promote(second, expected=first)
+
+    assert [*seen, registry.stage(first)] == ["dev", "staging", "prod", "staging"]
+
+
+def test_sagemaker_is_told_of_each_stage(s3_store: object) -> None:
+    registry = SageMakerRegistry(store=s3_store, group="matching", image_uri="i", region_name="us-east-1")
+    told = []
+    hook = "provide-client-params.sagemaker.UpdateModelPackage"
+
+    def listen(params: dict[str, object], **_: object) -> None:
+        told.append(params.get("ModelLifeCycle"))
+
+    registry.client.meta.events.register(hook, listen)
+    registry.promote(approved(registry, A), expected=None)
+    registry.client.meta.events.unregister(hook, listen)
+
+    assert [stage["Stage"] for stage in told if stage] == ["staging", "prod"]
