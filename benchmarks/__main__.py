@@ -1,5 +1,6 @@
 """Measure this project against its peers and against itself, and write docs/BENCHMARKS.md.
 
+    python -m benchmarks load ...     see benchmarks/load.py
     python -m benchmarks [accuracy] [peers] [scale] [certificate] [page] [--task NAME ...] [--data DIR] [--quick]
 
 Without a part, all of them in this order. What a part finds is kept as JSON in the scratch folder, and `page` is built
@@ -42,6 +43,10 @@ class Given:
 
 def main() -> int:
     """Run the parts and write the page."""
+    if sys.argv[1:2] == ["load"]:
+        from benchmarks.load import main as load
+
+        return load(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "parts", nargs="*", choices=[*PARTS, "page", []], metavar="PART", help=", ".join([*PARTS, "page"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from matching.retrieval.encoder import Encoder
 from matching.scoring import Scored, Scorer
 
-BUDGET_SECONDS = 0.05  # an encoder answers in 0.1 ms, and in 5 ms for a part of a batch
+BUDGET_SECONDS = 0.25  # an encoder answers in 0.1 ms; on a machine that is short of processors that may become 50
 REST_SECONDS = 5.0
 # What a component that is damaged, missing or given nonsense raises; the lexical path fails by itself where it is not
 # the encoder's or the vectors' fault.
@@ -58,13 +58,14 @@ class Lane:
 class GuardedEncoder(Encoder):
     """An encoder that is left behind when it is slow, and not believed when it gives no numbers."""
 
-    lane: Lane = field(default_factory=Lane)
+    own: Encoder
+    lane: Lane
 
     def embed_table(self, *given: Any) -> NDArray[np.float32]:
         """As Encoder's. Raises EncoderDownError."""
-        vectors: NDArray[np.float32] = self.lane.run(super().embed_table, *given)
-        if not np.isfinite(vectors).all():
-            raise EncoderDownError("not finite")
+        vectors: NDArray[np.float32] = self.lane.run(self.own.embed_table, *given)
+        if len(vectors) != len(given[0]) or not np.isfinite(vectors).all():
+            raise EncoderDownError("not a vector of numbers for each name")
         return vectors
 
 
@@ -95,5 +96,5 @@ def guarded(scorer: Scorer, lane: Lane) -> Scorer:
     encoder = scorer.index.encoder
     if encoder is None:
         return scorer
-    own = {one.name: getattr(encoder, one.name) for one in fields(Encoder)}
-    return replace(scorer, index=replace(scorer.index, encoder=GuardedEncoder(**own, lane=lane)))
+    watched = GuardedEncoder(encoder.config, encoder.table, encoder.layer, encoder, lane)
+    return replace(scorer, index=replace(scorer.index, encoder=watched))

@@ -8,8 +8,8 @@ Forking is safe because nothing here has started a thread that the workers need:
 thread, and `matching.records.read_own` reads tables without the threads of polars. That is checked before the fork;
 where it does not hold, each worker loads the bundle by itself.
 
-What happened is told to the supervisor as JSON lines: {"event": "up" | "leaving" | "refused", ...}. SIGUSR1 retires the workers
-(they give their clients time to connect anew), SIGTERM stops them. They also stop when the supervisor is gone.
+What happened is told to the supervisor as JSON lines: {"event": "up" | "leaving" | "refused", ...}. SIGUSR1 retires the
+workers (they give their clients time to connect anew), SIGTERM stops them. They also stop when the supervisor is gone.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """What a request to the endpoint may hold, and its way into a frame of records: all of it is good, or none is scored.
 
 JSON (one record, a list of them, or `{"records": [...]}`), JSON Lines or CSV with a header, always UTF-8, or an Arrow
-IPC stream (`matching.runtime_arrow`). A record is what `matching.guardrails` accepts in a file: `name` and any attribute
-or identifier, all text. Fields that the contract does not know are ignored; a known field of another type is an error. A
-record without `record_id` gets `row-<n>`, its number in the request (1 = first). `RequestError` says which record and
-which field is wrong and what to do. Control characters in a name are refused; zero-width and bidirectional ones are
-read through, since they come with real names (`matching.guardrails`).
+IPC stream (`matching.runtime_arrow`). A record is what `matching.guardrails` accepts in a file: `name` and any
+attribute or identifier, all text. Fields that the contract does not know are ignored; a known field of another type is
+an error. A record without `record_id` gets `row-<n>`, its number in the request (1 = first). `RequestError` says which
+record and which field is wrong and what to do. Control characters in a name are refused; zero-width and bidirectional
+ones are read through, since they come with real names (`matching.guardrails`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ FIELDS = ("record_id", "name", *ATTRIBUTES, *IDENTIFIERS, *KINDS)
 JSON_TYPE, LINES_TYPE, CSV_TYPE = "application/json", "application/jsonlines", "text/csv"
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 TYPES = (JSON_TYPE, LINES_TYPE, CSV_TYPE, ARROW_TYPE)
+_NULL = pl.Series([None], dtype=pl.String)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
@@ -246,7 +247,7 @@ def _checked(row: object, number: int) -> dict[str, str | None]:
 
 def _guarded(rows: list[dict[str, str | None]]) -> pl.DataFrame:
     """The records as a frame, when the guardrails accept every one of them."""
-    frame = pl.DataFrame([pl.Series(field, [row[field] for row in rows], dtype=pl.String) for field in FIELDS])
+    frame = pl.DataFrame([_column(field, [row[field] for row in rows]) for field in FIELDS])
     if is_plain(rows):
         return frame
     guarded = guard_records(frame, file="request")
@@ -261,6 +262,13 @@ def _guarded(rows: list[dict[str, str | None]]) -> pl.DataFrame:
             field="name" if first["rule"].startswith("name") else "record_id",
         )
     return guarded.accepted
+
+
+def _column(field: str, values: list[str | None]) -> pl.Series:
+    """A column of text. Most of a request's are empty, and repeating a null is cheaper than reading many."""
+    if all(value is None for value in values):
+        return _NULL.new_from_index(0, len(values)).rename(field)
+    return pl.Series(field, values, dtype=pl.String)
 
 
 def is_plain(rows: list[dict[str, str | None]]) -> bool:

@@ -27,7 +27,10 @@ STUCK = 70
 
 
 class Server(uvicorn.Server):
-    """Serves an app on a socket that is bound already. `when_up` is called once it accepts connections, `when_leaving` once not."""
+    """Serves an app on a socket that is bound already.
+
+    `when_up` is called once it accepts connections, `when_leaving` once it does not any more.
+    """
 
     when_up: Callable[[], None]
     when_leaving: Callable[[], None]

@@ -177,6 +177,7 @@ class RetrievalIndex:
 
         a = self.arrays
         dim = a["codes"].shape[1] if with_embedding and self.encoder is not None else 0
+        codes = a["codes"] if dim else np.zeros((len(a["scale"]), 0), np.int8)
         top_k = min(top_k, self.master.height)
 
         def find(span: tuple[int, int]) -> tuple[NDArray[Any], ...]:
@@ -190,7 +191,7 @@ class RetrievalIndex:
                 queries.terms, queries.term_starts[first : last + 1], *quantise(vectors),
                 a["term_weight"], a["posting_starts"], a["postings"],
                 a["variant_terms"], a["variant_term_starts"], a["variant_norm"], a["variant_reference"],
-                a["codes"][:, :dim], a["scale"], posting_budget(len(a["scale"])), top_k,
+                codes, a["scale"], posting_budget(len(a["scale"])), top_k,
             )  # fmt: skip
             return found
 

@@ -1,11 +1,13 @@
 import json
 from http import HTTPStatus
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.runtime_input import FIELDS, MOST_RECORDS, Options, RequestError, read_request
+from matching.guardrails import guard_records
+from matching.runtime_input import FIELDS, MOST_RECORDS, Options, RequestError, is_plain, read_request
 
 JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
 
@@ -197,3 +199,21 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_json_value_is_read_or_refused(value):
     assert outcome(value) in ("read", "refused as 4xx")
+
+
+ODD = ["Alpha", "", " ", "3", "\u200b", "\u0085", "x" * 512, "x" * 513]
+NAMES = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(ODD)
+
+
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["a", "b", " ", "row-1"])), min_size=1, max_size=3))
+def test_what_is_plain_is_what_the_guardrails_accept_as_it_is(given_rows):
+    rows = [dict.fromkeys(FIELDS) | {"name": name, "record_id": record_id} for name, record_id in given_rows]
+    if is_plain(rows):
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(FIELDS, pl.String))
+        assert guard_records(frame).accepted.equals(frame)
+
+
+def test_most_requests_are_plain():
+    assert is_plain([dict.fromkeys(FIELDS) | {"name": "Alpha Holdings plc", "record_id": "a"}])
+    assert not is_plain([dict.fromkeys(FIELDS) | {"name": "Alpha", "record_id": "a"}] * 2)
+    assert not is_plain([dict.fromkeys(FIELDS) | {"name": "Al\x1fpha", "record_id": "a"}])
