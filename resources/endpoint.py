@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
+from resources.alarms import Window
 from resources.rollout import IN_FLIGHT, EndpointSpec, Ledger, Phase, Variant, go_back, wish
 from resources.store import Json, MissingError, ObjectStore
 
@@ -88,6 +89,10 @@ class Endpoint(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
 
         EndpointError: refused, with the answer's text, or nobody answers. MissingError: there is no such endpoint.
         """
+
+    def windows(self, name: str, since: float = 0.0) -> Sequence[Window]:  # noqa: ARG002 - for those who have some
+        """What was measured after `since` (seconds since 1970), by target; nothing where AWS measures."""
+        return ()
 
     def apply(self, spec: EndpointSpec) -> EndpointStatus:
         """Wish for a spec. BusyError: another rollout is under way. SpecError: it cannot follow what serves.

@@ -10,8 +10,17 @@ def all_sensors() -> list[dg.SensorDefinition]:
     from sensors.approval import approved_version
     from sensors.checks import check_failures
     from sensors.drift import drift_alarm
+    from sensors.endpoint import endpoint_health
     from sensors.failures import run_failures
     from sensors.labels import new_labels
     from sensors.records import records_arrival
 
-    return [records_arrival, new_labels, drift_alarm, run_failures, check_failures, approved_version]
+    return [
+        records_arrival,
+        new_labels,
+        drift_alarm,
+        run_failures,
+        check_failures,
+        endpoint_health,
+        approved_version,
+    ]

@@ -22,7 +22,7 @@ from sensors.rules.approval import decide
 )
 def approved_version(registry: Registry) -> dg.RunRequest | dg.SkipReason:
     """Read the registry and ask for a promotion of what is newly approved."""
-    approved = [package.version for package in registry.list() if package.status == "Approved"]
+    approved = [package.version for package in registry.list() if registry.objection(package) is None]
     decision = decide(approved, registry.promoted())
     if decision.version is None:
         return dg.SkipReason(decision.sentence)

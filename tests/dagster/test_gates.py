@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from matching_assets.gates import decide_status, judge_version
+from matching_assets.gates import decide_status, judge_shadow, judge_version
 
 CERTIFICATE = {
     "granted": True,
@@ -106,3 +106,25 @@ def test_a_champion_that_this_code_cannot_read_is_said_and_holds_nothing_up():
     (gate,) = (gate for gate in judge_version(facts, CERTIFICATE) if gate.gate == "champion")
     assert gate.passed
     assert "has format 1" in gate.sentence
+
+
+def shadowed(**changed: Any) -> set[str]:
+    """The gates of a shadow comparison that do not open."""
+    found = {"records": 1000, "conflicts": 1, "gained": 10, "lost": 12, "p_value": 0.8, "latency_ratio": 1.1}
+    return {gate.gate for gate in judge_shadow({**found, **changed}) if not gate.passed}
+
+
+@pytest.mark.parametrize(
+    ("changed", "gates"),
+    [
+        ({}, set()),
+        ({"conflicts": 6}, {"conflicts"}),
+        ({"gained": 0, "lost": 40, "p_value": 1e-9}, {"lost_matches"}),
+        ({"gained": 40, "lost": 0, "p_value": 1e-9}, set()),
+        ({"gained": 60, "lost": 90, "p_value": 0.02}, set()),
+        ({"latency_ratio": 2.5}, {"latency"}),
+        ({"latency_ratio": None}, {"latency"}),
+    ],
+)
+def test_a_challenger_may_not_decide_much_otherwise_than_the_champion(changed, gates):
+    assert shadowed(**changed) == gates

@@ -1,0 +1,56 @@
+"""The endpoint is looked after: what died is started again, a rollout that was left is taken on. See `rules.endpoint`.
+
+It has no cursor: the ledger in the object store is its memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+
+import dagster as dg
+
+from matching_assets.owners import ON_CALL
+from matching_assets.release import ENDPOINT
+from resources.alarms import Burn, Slo, Window, burning, total
+from resources.alerts import Alert, Alerts
+from resources.endpoint import Endpoint, EndpointStatus
+from resources.store import MissingError
+from sensors.rules.endpoint import ABOVE, Health, decide
+
+RUNBOOK = "docs/RUNBOOK.md#the-endpoint"
+SLOS = (Slo("availability", 0.999), Slo("latency", 0.99, latency_ms=100.0))
+LONGEST_SECONDS = 72 * 3600
+
+
+def health_of(status: EndpointStatus, windows: Iterable[Window], now: float) -> Health:
+    """What the rule is told of an endpoint. Windows of all variants are added up: the promise is the endpoint's."""
+    silent = [variant.name for variant in status.variants if variant.desired_weight and not variant.instances]
+    moments: dict[float, list[Window]] = defaultdict(list)
+    for window in windows:
+        moments[window.at].append(window)
+    together = [added for _, parts in sorted(moments.items()) if (added := total(parts))]
+    burns: list[Burn] = [burn for slo in SLOS if (burn := burning(slo, together, now))]
+    return Health(status.status, silent, status.reason, [(burn.slo, burn.severity, burn.sentence) for burn in burns])
+
+
+@dg.sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=60,
+    description="Starts again what died of the endpoint, takes on a rollout that was left, alerts on what stays wrong.",
+)
+def endpoint_health(endpoint: Endpoint, alerts: Alerts) -> dg.SkipReason:
+    """Advance the endpoint once, and alert on what is wrong with it."""
+    now = time.time()
+    try:
+        status = endpoint.advance(ENDPOINT)
+    except MissingError:
+        return dg.SkipReason("Nothing is deployed.")
+    troubles = decide(health_of(status, endpoint.windows(ENDPOINT, now - LONGEST_SECONDS), now))
+    for trouble in troubles:
+        alerts.send(Alert(trouble.cause, trouble.severity, ON_CALL, RUNBOOK, trouble.number, trouble.sentence))
+    for alert in alerts.open_alerts():
+        if alert.cause.startswith(ABOVE) and alert.cause not in {trouble.cause for trouble in troubles}:
+            alerts.clear(alert.cause)
+    return dg.SkipReason(f"{ENDPOINT} is {status.status}; {len(troubles)} causes are open.")

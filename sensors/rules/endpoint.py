@@ -1,0 +1,45 @@
+"""What on-call has to hear of an endpoint: nobody answers, a rollout was turned back, an error budget burns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+ABOVE = "endpoint:"
+
+
+@dataclass(frozen=True)
+class Health:
+    """An endpoint after it was advanced. `silent`: variants of which no instance answers; `burning`: SLO, sentence."""
+
+    status: str
+    silent: Sequence[str]
+    reason: str
+    burning: Sequence[tuple[str, Literal["ERROR", "WARN"], str]] = ()
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One alert: its cause, how bad it is, a number and a sentence."""
+
+    cause: str
+    severity: Literal["ERROR", "WARN"]
+    number: float
+    sentence: str
+
+
+def decide(health: Health) -> list[Trouble]:
+    """What to alert on; a cause that is not in it any more is well again."""
+    found = []
+    if health.status in ("Failed", "InService") and (health.silent or health.status == "Failed"):
+        names = ", ".join(health.silent) or "any variant"
+        sentence = (
+            f"No instance of {names} answers. They are being started again; the logs in endpoint/ say why they ended."
+        )
+        found.append(Trouble(f"{ABOVE}silent", "ERROR", len(health.silent), sentence))
+    if health.status in ("InService", "RollingBack") and health.reason:
+        sentence = f"The last rollout was turned back, what served before serves: {health.reason}"
+        found.append(Trouble(f"{ABOVE}turned-back", "WARN", 1, sentence))
+    found += [Trouble(f"{ABOVE}slo:{slo}", severity, 1, sentence) for slo, severity, sentence in health.burning]
+    return found
