@@ -227,7 +227,7 @@ class Fleet:
     def _book(self) -> Json:
         path = self._root / f"{self._name}.json"
         empty: Json = {"router": {}, "places": {}}
-        return json.loads(path.read_bytes()) if path.exists() else empty
+        return empty | json.loads(path.read_bytes()) if path.exists() else empty
 
     def _write(self, book: Json) -> None:
         write_json(self._root / f"{self._name}.json", book)

@@ -50,6 +50,8 @@ class World:
     routes: Routes | None = None
     broken: set[str] = field(default_factory=set)
     ringing: set[int] = field(default_factory=set)
+    slow_router: bool = False
+    told: Routes | None = None
     live: list[tuple[Routes, Ledger]] = field(default_factory=list)
 
     def look(self) -> Seen:
@@ -78,6 +80,8 @@ class World:
             case Stop(place):
                 assert self.routes is None or place not in self.routes.places(), "stopped while it had traffic"
                 del self.places[place]
+            case Follow(routes) if self.slow_router:
+                self.told = routes
             case Follow(routes):
                 self.routes = routes
                 self.live.append((routes, self.ledger))
@@ -147,6 +151,30 @@ def test_a_canary_has_a_baseline_with_as_much_traffic():
 
     shares = {route.role + route.version: route.share for route in world.routes.production}
     assert shares == {"productionb": 0.1, "baselinea": 0.1, "productiona": pytest.approx(0.8)}
+
+
+def test_nothing_is_stopped_before_the_router_has_left_it():
+    """`World` objects to an instance that is stopped while it has traffic; here the router is slow to follow."""
+    world = brought_up(spec("a"))
+    world.ledger = wish(world.ledger, spec("b", replace(CANARY, baseline=True)), world.now)
+    world.slow_router = True
+    for _ in range(100):
+        world.ready()
+        world.advance()
+        if world.now % 4 == 0 and world.told:
+            world.routes = world.told
+    assert serving(world) == {"b"}
+    assert {place.fleet for place in world.places} == {world.ledger.good_generation}
+
+
+def test_a_bake_does_not_count_while_the_router_follows_other_routes():
+    world = brought_up(spec("a"))
+    world.ledger = wish(world.ledger, spec("b", CANARY), world.now)
+    world.slow_router = True
+    for _ in range(50):
+        world.ready()
+        world.advance()
+    assert (world.ledger.phase, world.ledger.step) == ("Updating", 1)
 
 
 def test_an_alarm_turns_the_rollout_back_at_the_next_look():
