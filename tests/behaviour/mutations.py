@@ -150,8 +150,10 @@ def unknown_countries_agree() -> Mutation:
 
 def blank_is_a_country() -> Mutation:
     """An attribute without a value is compared with those that have one."""
-    right = features.comparable
-    return patch.object(features, "comparable", lambda kind, value: right(kind, value) or "")
+    right = features.forms_of
+    return patch.object(
+        features, "forms_of", lambda records: {a: [f or "" for f in forms] for a, forms in right(records).items()}
+    )
 
 
 def the_batch_is_the_measure() -> Mutation:

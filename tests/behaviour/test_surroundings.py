@@ -54,7 +54,7 @@ def test_the_order_of_records_does_not_matter(matcher: Matcher, batch: pl.DataFr
 
 @pytest.mark.caught(by=later_rows_rank_lower)
 def test_a_record_delivered_twice_is_decided_twice_in_the_same_way(matcher: Matcher, batch: pl.DataFrame) -> None:
-    twice = pl.concat([batch, batch.with_columns(pl.col("record_id") + "-again")])
+    twice = pl.concat([batch, batch.reverse().with_columns(pl.col("record_id") + "-again")])
     decisions = decided(matcher.scorer, twice)
     later = decisions["record_id"].str.ends_with("-again")
     assert decisions.filter(later).drop("record_id").equals(decisions.filter(~later).drop("record_id"))
