@@ -39,7 +39,7 @@ def run_deployment(job: str, config: Mapping[str, Any], assets: Sequence[str]) -
     for event in done.all_events:
         if event.is_step_failure and event.step_failure_data.error:
             error = event.step_failure_data.error.cause or event.step_failure_data.error
-            print(f"matching: {error.message.strip()}", file=sys.stderr)
+            print(f"matching: {error.message.partition(': ')[2].strip()}", file=sys.stderr)
     with dg.build_resources({name: resources[name] for name in ("registry", "endpoint")}) as there:
         champion = there.registry.champion()
         if champion is not None and done.success:
