@@ -23,6 +23,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Server:
 
     def happen(self, scenario: str, other: Path) -> None:
         """What happens in the middle of a scenario. A swap is rolled back at once when it is done."""
-        parent = psutil.Process(status(self.control)["serving"]["pid"])
+        parent = self.parent()
         if scenario == "swap":
             swap(self.control, other)
             rollback(self.control)
@@ -63,14 +64,23 @@ class Server:
         elif scenario == "kill-parent":
             parent.kill()
 
+    def parent(self) -> psutil.Process:
+        """The process that forks the workers; after a kill, once it is replaced."""
+        end = time.monotonic() + 120
+        while not psutil.pid_exists(pid := status(self.control)["serving"]["pid"]):
+            if time.monotonic() > end:
+                raise RuntimeError("what was killed is not replaced")
+            time.sleep(0.1)
+        return psutil.Process(pid)
+
     def cpu_seconds(self) -> float:
         """Processor time of the workers so far."""
-        workers = psutil.Process(status(self.control)["serving"]["pid"]).children()
+        workers = self.parent().children()
         return sum(sum(one.cpu_times()[:2]) for one in workers)
 
     def memory_mib(self) -> dict[str, float]:
         """Proportional memory of all processes, and what the cheapest worker has for itself."""
-        parent = psutil.Process(status(self.control)["serving"]["pid"])
+        parent = self.parent()
         there = [parent, *parent.children()]
         own = min(one.memory_full_info().uss for one in there[1:]) / 2**20
         return {"all": round(sum(one.memory_full_info().pss for one in there) / 2**20), "worker": round(own)}
@@ -186,7 +196,8 @@ def measure(
     used = round(1000 * (server.cpu_seconds() - used) / len(asked), 2) if scenario == "steady" else None
     ids = records["record_id"].to_list()
     return {
-        "idle_percent_before": idle, "event_seconds": round(taken[0], 2), "worker_cpu_ms": used, "memory_mib": server.memory_mib(),
+        "idle_percent_before": idle, "event_seconds": round(taken[0], 2), "worker_cpu_ms": used,
+        "memory_mib": server.memory_mib(),
         **judged(answers, [ids[n % len(ids)] for n in range(len(asked))], expected),
     }  # fmt: skip
 
@@ -211,7 +222,9 @@ def judged(answers: Sequence[Answer], ids: Sequence[str], expected: Expected) ->
     good = sorted(answer.ms for answer in answers if answer.status == 200)
     marks = {f"p{mark}_ms": round(good[min(int(len(good) * mark / 100), len(good) - 1)], 2) for mark in (50, 95, 99)}
     return {
-        "requests": len(answers), "failed": len(answers) - len(good), **marks, "max_ms": round(good[-1], 2),
+        "requests": len(answers), "failed": len(answers) - len(good),
+        "failed_by_status": dict(Counter(str(answer.status) for answer in answers if answer.status != 200)),
+        **marks, "max_ms": round(good[-1], 2),
         "sent_again": sum(answer.tries > 1 for answer in answers), "wrong": wrong, "degraded": degraded,
         "distinct_ids": len(questions), "duplicate_ids": sum(len(asked) > 1 for asked in questions.values()),
         "versions": len({answer.headers.get("x-bundle-version") for answer in answers if answer.status == 200}),

@@ -68,7 +68,16 @@ def _encodable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_encodable)]
 _fields: dict[str, Any] = dict.fromkeys(FIELDS, (Text | None, None)) | {
-    "name": (Annotated[Text, Field(description=f"At most {LONGEST_NAME} characters, without control characters.")], ...)
+    "name": (
+        Annotated[
+            Text,
+            Field(
+                description=f"At most {LONGEST_NAME} characters, with a letter or a digit, without control characters.",
+                json_schema_extra={"minLength": 1, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"},
+            ),
+        ],
+        ...,
+    )
 }
 Record = create_model("Record", __config__=ConfigDict(strict=True, extra="ignore"), **_fields)
 
