@@ -32,7 +32,7 @@ from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
 
 MANIFEST = "manifest.json"
-FORMAT = 2  # counts up when code can no longer read what an earlier one wrote
+FORMAT = 3  # counts up when code can no longer read what an earlier one wrote
 
 
 class BundleError(RuntimeError):
