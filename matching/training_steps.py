@@ -9,8 +9,8 @@
 | `ranker` | the same, and pair_features | what the asset `ranker` keeps |
 
 A table is the folder of its name: every .csv and .parquet file in it, one below the other, in the order of names.
-Each step is a function `(inputs, config, output, tell)`: `output` exists and is empty, `tell(stage, share)` says how far
-it is. It returns the numbers that a person would ask for. Raises InputError, as `matching.training` does.
+Each step is a function `(inputs, config, output, tell)`: `output` exists and is empty, `tell(stage, share)` says how
+far it is. It returns the numbers that a person would ask for. Raises InputError, as `matching.training` does.
 """
 
 from __future__ import annotations
