@@ -237,7 +237,6 @@ def work(given: Given, scorer: Sturdy | None) -> None:
     from matching.runtime_server import Server
     from matching.runtime_spool import spool_from_environment
 
-    sys.setswitchinterval(0.0005)  # the loop answers others while a thread scores
     scorer = scorer or load(given.bundle)
     scorer.lane.open()
     scorer.score(WARM_UP)
