@@ -36,8 +36,8 @@ def free_port(host: str) -> int:
 
 
 def start(command: Sequence[str], log: Path) -> Started:
-    """Start a process in a session of its own, so that it outlives this one. Its output goes to `log`."""
-    with log.open("wb") as out:
+    """Start a process in a session of its own, so that it outlives this one. Its output is added to `log`."""
+    with log.open("ab") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     started = Started(process.pid, psutil.Process(process.pid).create_time())
     # It is meant to run on: without this, Python warns when the object goes.
