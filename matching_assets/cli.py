@@ -16,9 +16,23 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from matching_assets.commands import demo, dev, evaluate, explain, fit, match, promote, reindex, rollback, serve, update
+from matching_assets.commands import (
+    demo,
+    dev,
+    evaluate,
+    explain,
+    fit,
+    match,
+    promote,
+    reindex,
+    review,
+    rollback,
+    serve,
+    trace,
+    update,
+)
 
-COMMANDS = (demo, fit, match, reindex, update, explain, serve, evaluate, promote, rollback, dev)
+COMMANDS = (demo, fit, match, reindex, update, explain, serve, evaluate, review, trace, promote, rollback, dev)
 WRONG_INPUT = 2
 INTERRUPTED = 130
 

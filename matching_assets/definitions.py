@@ -17,6 +17,7 @@ from matching_assets.assets import (
     ranking,
     records,
     reference,
+    review,
     serving,
 )
 from matching_assets.checks import features as feature_checks
@@ -24,15 +25,25 @@ from matching_assets.checks import governance as governance_checks
 from matching_assets.checks import monitoring as monitoring_checks
 from matching_assets.checks import records as record_checks
 from matching_assets.checks import reference as reference_checks
+from matching_assets.checks import review as review_checks
 from matching_assets.checks import serving as serving_checks
 from matching_assets.jobs import JOBS
 from matching_assets.landing import Landing
-from matching_assets.settings import Training
+from matching_assets.review.verdicts import verdicts_below
+from matching_assets.settings import Review, Training
 from resources.environment import for_environment, state_folder
 from sensors import all_sensors
 
-STAGES = [records, reference, features, embeddings, ranking, explanations, governance, serving, monitoring]
-CHECKS = [record_checks, reference_checks, feature_checks, governance_checks, serving_checks, monitoring_checks]
+STAGES = [records, reference, features, embeddings, ranking, explanations, governance, serving, monitoring, review]
+CHECKS = [
+    record_checks,
+    reference_checks,
+    feature_checks,
+    governance_checks,
+    serving_checks,
+    monitoring_checks,
+    review_checks,
+]
 
 PRELOADED = ["matching_assets.definitions", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow"]
 """What the processes of steps are forked with. The catalog is, because nearly every step opens it: two seconds less."""
@@ -51,6 +62,8 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         **for_environment(),
         "landing": Landing(root=str(state_folder() / "landing")),
         "training": Training(),
+        "review": Review(),
+        "verdicts": verdicts_below(state_folder()),
         **(overrides or {}),
     }
     return dg.Definitions(

@@ -19,7 +19,7 @@ from matching_assets.assets.serving import DeployConfig
 from matching_assets.upkeep import expire
 
 INTAKE = ("raw_records", "clean_records", "quarantined_records")
-MATCHING = ("match_decisions", "scoring_telemetry", "decision_reasons", "drift_report", "live_quality")
+MATCHING = ("match_decisions", "scoring_telemetry", "decision_reasons", "drift_report", "live_quality", "review_queue")
 REFERENCE = ("raw_reference", "raw_aliases", "reference_master")
 INDEX = ("reference_embeddings", "retrieval_index")
 LEARNT = ("encoder", "candidate_pairs", "pair_features", "ranker", "decision_policy", "global_explanations")
@@ -34,7 +34,7 @@ daily_matching = dg.define_asset_job(
 
 retrain = dg.define_asset_job(
     "retrain",
-    selection=dg.AssetSelection.assets("labels", *REFERENCE, *INDEX, *LEARNT, *JUDGED),
+    selection=dg.AssetSelection.assets("labels", "review_verdicts", *REFERENCE, *INDEX, *LEARNT, *JUDGED),
     description="Train, measure and register a new version. Ends at its approval: nothing is deployed.",
 )
 

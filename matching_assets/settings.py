@@ -1,4 +1,4 @@
-"""What a training run may be told: one place for all of its stages, shown and changed in the UI's launchpad."""
+"""What training and review may be told: one place for all that share it, shown and changed in the UI's launchpad."""
 
 import dagster as dg
 from pydantic import Field
@@ -6,6 +6,7 @@ from pydantic import Field
 from matching.fit_config import FitConfig
 from matching.ranker import RankerConfig
 from matching.retrieval.encoder import EncoderConfig
+from matching.review import ReviewPlan
 
 
 class Training(dg.ConfigurableResource):
@@ -30,3 +31,17 @@ class Training(dg.ConfigurableResource):
             encoder=EncoderConfig(steps=self.encoder_steps, seed=self.seed),
             ranker=RankerConfig(trees=self.ranker_trees, seed=self.seed),
         )
+
+
+class Review(dg.ConfigurableResource):
+    """How much people review, and what is audited. Who monitors and who asks have to know the same."""
+
+    capacity: int = Field(200, description="Verdicts that people can give on a day's queue.")
+    match_audit: float = Field(0.05, description="Share of the automatic matches that is audited.")
+    no_match_audit: float = Field(0.02, description="Share of the automatic refusals that is audited.")
+    double_share: float = Field(0.1, description="Share of the queue that two people judge.")
+    seed: int = Field(7, description="Of the draws. Another one draws another audit, so it stays.")
+
+    def plan(self) -> ReviewPlan:
+        """As the domain takes it."""
+        return ReviewPlan(self.capacity, self.match_audit, self.no_match_audit, self.double_share, self.seed)

@@ -59,6 +59,7 @@ def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts, landing: Lan
         known=(history.value(trained, "files") or {}) if trained else {},
         trained_by=trained.run_id if trained else None,
         wait_for=_busy(context.instance),
+        known_rows=(history.value(trained, "rows_by_file") or {}) if trained else {},
     )
     problems = {**found.problems, **unreadable}
     tell_of_files(alerts, "labels", problems)

@@ -60,9 +60,8 @@ def labels(
     reference_ids = all_ids(reference_master)
     files = landing.labels()
     digests = {name: file_digest(path) for name, path in files.items()}  # before reading: a correction stays new
-    guarded = {
-        name: guard_labels(as_delivered(path), record_ids, reference_ids, file=name) for name, path in files.items()
-    }
+    delivered = {name: as_delivered(path) for name, path in files.items()}
+    guarded = {name: guard_labels(rows, record_ids, reference_ids, file=name) for name, rows in delivered.items()}
     frame = with_surviving_ids(later_wins([part.accepted for part in guarded.values()]), reference_master)
     refused = [part.quarantined.with_columns(file=pl.lit(name)) for name, part in guarded.items()]
     return report(
@@ -73,7 +72,7 @@ def labels(
             "quarantined_labels": sum(part.height for part in refused),
         },
         tables={"quarantined": pl.concat(refused, how="diagonal").head(20)},
-        facts={"files": digests},
+        facts={"files": digests, "rows_by_file": {name: rows.height for name, rows in delivered.items()}},
     )
 
 

@@ -1,7 +1,8 @@
 """When new labels are worth a retraining: at `MINIMUM_NEW` of them, when there is nothing to wait for.
 
 New are the rows of label files that the last training did not read, or read with other content. A corrected file
-counts with all its rows.
+counts with all its rows. A file of the review page grows all day: of it those rows count that came since, or a training
+would start over for each verdict.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MINIMUM_NEW = 100
+GROWING = "verdicts-"
+"""How the names of label files begin that the review page writes."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,17 @@ def decide(
     trained_by: str | None,
     wait_for: str | None,
     minimum: int = MINIMUM_NEW,
+    known_rows: Mapping[str, int] | None = None,
 ) -> Decision:
     """Decide whether to retrain on new labels.
 
-    `known`: file name to the sha256 that the last training read. `trained_by`: the run of that training; it is part of
-    the run key, so that labels which are put back to an earlier state are trained on again. `wait_for`: what has to
-    end or come first, in words, if anything.
+    `known`, `known_rows`: file name to the sha256, and to the rows, that the last training read. `trained_by`: the run
+    of that training; it is part of the run key, so that labels which are put back to an earlier state are trained on
+    again. `wait_for`: what has to end or come first, in words, if anything.
     """
     new = {name: file for name, file in files.items() if known.get(name) != file.digest}
-    rows = sum(file.rows for file in new.values())
+    read = {name: rows for name, rows in (known_rows or {}).items() if name.startswith(GROWING)}
+    rows = sum(abs(file.rows - read.get(name, 0)) for name, file in new.items())
     if rows < minimum:
         return Decision(None, rows, f"{rows} new labels; a retraining starts at {minimum}.")
     if wait_for is not None:

@@ -18,6 +18,7 @@ from matching_assets import sample
 from matching_assets.definitions import build_defs
 from matching_assets.jobs import INTAKE, MATCHING
 from matching_assets.landing import Landing
+from matching_assets.review.verdicts import verdicts_below
 from matching_assets.settings import Training
 from resources.environment import for_environment
 
@@ -36,6 +37,7 @@ class Platform:
         self.resources: dict[str, Any] = {
             **for_environment("local", home),
             "landing": Landing(root=str(self.landing)),
+            "verdicts": verdicts_below(home),
             "training": Training(**{**FAST, **training}),
         }
         self.defs = build_defs(self.resources)

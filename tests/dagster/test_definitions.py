@@ -20,6 +20,7 @@ GROUPS = [
     "governance",
     "serving",
     "monitoring",
+    "review",
 ]
 GRAPH = defs.resolve_asset_graph()
 NODES = [GRAPH.get(key) for key in sorted(GRAPH.get_all_asset_keys(), key=str)]

@@ -37,3 +37,15 @@ def test_the_same_labels_have_the_same_run_key_and_other_labels_another() -> Non
 
     assert key(OLD) == key(OLD)
     assert len({key(OLD), key(NEW), key(OLD, trained_by="run2")}) == 3
+
+
+def test_of_a_file_that_the_review_page_lets_grow_only_what_came_counts() -> None:
+    grown = {"verdicts-2026-01-07-r1.parquet": LabelFile("b" * 64, rows=140)}
+    known = dict.fromkeys(grown, "a" * 64)
+    read = dict.fromkeys(grown, 130)
+    assert decide(grown, known, "run1", wait_for=None, known_rows=read).new_rows == 10
+
+
+def test_a_delivered_file_that_grew_still_counts_with_all_its_rows() -> None:
+    known = {"old.csv": "0" * 64}
+    assert decide({"old.csv": OLD}, known, "run1", wait_for=None, known_rows={"old.csv": 400}).new_rows == 500
