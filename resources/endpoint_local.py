@@ -99,13 +99,13 @@ class LocalEndpoint(Endpoint):
     def _clear_away(self, name: str) -> bool:
         with self._lock(name):
             ledger, fleet, now = self._ledger(name), self._fleet(name), time.time()
-            if ledger is None or self._do(name, ledger, reconcile(ledger, fleet.see(now), now), now):
+            if ledger is None or self._do(name, ledger, reconcile(ledger, fleet.see(now, note=True), now), now):
                 return ledger is None
             fleet.stop_router()
             return True
 
     def _seen(self, ledger: Ledger, fleet: Fleet, now: float) -> Seen:
-        seen = fleet.see(now)
+        seen = fleet.see(now, note=True)
         if ledger.phase not in ("Creating", "Updating") or ledger.step == 0:
             return seen
         return replace(seen, breaches=breaches(ledger, fleet.windows(ledger.since), now))
@@ -131,7 +131,7 @@ class LocalEndpoint(Endpoint):
 
     def _status(self, name: str, settled: bool = False) -> EndpointStatus:
         ledger, fleet = self._known(name), self._fleet(name)
-        seen = fleet.see(time.time())
+        seen = fleet.see(time.time(), note=False)
         shares: dict[tuple[int, str], list[float]] = defaultdict(lambda: [0.0, 0])
         routes = [*seen.routes.production, *filter(None, [seen.routes.shadow])] if seen.routes else []
         for route in routes:

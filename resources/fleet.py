@@ -45,8 +45,8 @@ class Fleet:
         port = self._book()["router"].get("port")
         return f"http://{self._host}:{port}" if port else ""
 
-    def see(self, now: float) -> Seen:
-        """What is there now."""
+    def see(self, now: float, note: bool) -> Seen:
+        """What is there now. `note`: write down what was learnt; only for who holds the endpoint's lock."""
         book, places, faults = self._book(), dict[Place, Health](), dict[Place, str]()
         for key, entry in book["places"].items():
             place = _place(key)
@@ -57,7 +57,7 @@ class Fleet:
                 rests = now - entry["at"] < min(LONGEST_REST, 2.0 ** entry["restarts"] - 1)
                 places[place], faults[place] = ("resting" if rests else "dead"), fault
         routes = self._routes(book)
-        if book != self._book():
+        if note and book != self._book():
             self._write(book)
         return Seen(places, routes, faults)
 

@@ -177,6 +177,18 @@ endpoint.settle("matching")
 """
 
 
+def test_who_only_looks_writes_nothing(endpoint, spec):
+    """A look beside a driver would put back a book that the driver has written meanwhile, and lose its processes."""
+    endpoint.deploy(spec("v1"))
+    book = Path(endpoint.root) / f"{NAME}.json"
+    os.kill(endpoint.processes(NAME)["router"], signal.SIGKILL)
+    before = book.read_bytes()
+    endpoint.invoke(NAME, ASKED)
+    endpoint.describe(NAME)
+
+    assert book.read_bytes() == before
+
+
 def test_what_a_killed_driver_has_started_is_stopped_by_the_next(endpoint, spec):
     endpoint.deploy(spec("v1"))
     endpoint.apply(spec("v2", "hang"))
