@@ -19,7 +19,7 @@ from matching_assets.definitions import build_defs
 from matching_assets.jobs import INTAKE, MATCHING
 from matching_assets.landing import Landing
 from matching_assets.review.verdicts import verdicts_below
-from matching_assets.settings import Training
+from matching_assets.settings import Review, Training
 from resources.environment import for_environment
 
 DAYS = sample.days()[:3]
@@ -38,6 +38,7 @@ class Platform:
             **for_environment("local", home),
             "landing": Landing(root=str(self.landing)),
             "verdicts": verdicts_below(home),
+            "review": Review(match_audit=0.2, no_match_audit=0.2),
             "training": Training(**{**FAST, **training}),
         }
         self.defs = build_defs(self.resources)

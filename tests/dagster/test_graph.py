@@ -19,6 +19,7 @@ DESIGN = {
     "governance": {"evaluation", "model_card", "model_package", "approval"},
     "serving": {"deployed_endpoint", "match_decisions"},
     "monitoring": {"scoring_telemetry", "drift_report", "live_quality"},
+    "review": {"review_queue", "review_verdicts"},
 }
 ASSETS = sorted(set().union(*DESIGN.values()))
 
