@@ -15,7 +15,7 @@ import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -36,10 +36,10 @@ from matching.runtime_keys import Keys
 from matching.runtime_metrics import DECISIONS, Meter, merged
 from matching.runtime_output import Fault, answer_body, answer_schema, answer_type
 from matching.runtime_spool import Spool
+from matching.runtime_turns import TOGETHER, Turns
 from matching.scoring import Scored
 
 RETRY_SECONDS = 1
-SLICE = 50  # records that are scored before the next in line has its turn
 LOOPBACK = ("127.0.0.1", "::1", "testclient")
 log = logging.getLogger("matching.runtime")
 tracer = trace.get_tracer("matching.runtime")
@@ -56,7 +56,10 @@ class Scores(Protocol):
 
 @dataclass
 class Service:
-    """What the app works with. `status`: the file in which the supervisor says what was refused."""
+    """What the app works with. `status`: the file in which the supervisor says what was refused.
+
+    `overdue`: whether scoring is to be tried again on another thread; see `matching.runtime_turns`.
+    """
 
     scorer: Scores
     gate: Gate = field(default_factory=Gate)
@@ -67,6 +70,11 @@ class Service:
     status: Path | None = None
     faults: dict[str, int] = field(default_factory=dict)  # of the scorer, by kind
     leaving: bool = False  # answers then ask to close the connection
+    overdue: Callable[[], bool] = lambda: False
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.scorer.score, self.overdue, self.spool.add if self.spool else None)
 
     def refused(self) -> dict[str, Any]:
         """The bundle that was refused last, if what serves was not swapped since."""
@@ -90,7 +98,7 @@ def create_app(service: Service) -> FastAPI:
         counting = asyncio.create_task(_every_second(service.count))
         yield
         counting.cancel()
-        service.gate.close()
+        service.turns.close()
         if service.spool:
             service.spool.close()
         service.count()
@@ -174,16 +182,14 @@ def create_app(service: Service) -> FastAPI:
 
 
 async def _decide(service: Service, asked: runtime_input.Request) -> pl.DataFrame:
-    """The decisions on all records, scored slice by slice, with their ids."""
-    top_k, reasons, parts = asked.options.top_k, asked.options.reasons, []
-    for first in range(0, asked.records.height, SLICE):
-        part = asked.records.slice(first, SLICE)
-        scored = await service.gate.run(lambda part=part: service.scorer.score(part, top_k, reasons))  # type: ignore[misc]
-        parts.append(scored.decisions)
-        if service.spool:
-            service.spool.add(scored)
+    """The decisions on all records, with their ids."""
+    records, options = asked.records, asked.options
+    parts = [
+        await service.turns.score(records.slice(first, TOGETHER), options.top_k, options.reasons)
+        for first in range(0, records.height, TOGETHER)
+    ]
     decisions = parts[0] if len(parts) == 1 else pl.concat(parts)
-    ids = decision_ids(asked.records, decisions["degraded"].to_list(), service.scorer.bundle_version, top_k)
+    ids = decision_ids(records, decisions["degraded"].to_list(), service.scorer.bundle_version, options.top_k)
     return decisions.clone().insert_column(1, pl.Series("decision_id", ids, dtype=pl.String))
 
 

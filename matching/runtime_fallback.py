@@ -3,13 +3,16 @@
 A fault may only move records to review. So a degraded decision is always `review`: without vectors the probability is
 not the one that was certified, and nobody has certified the lexical path. After a fault the encoder is left alone for a
 while, then tried with one request; a trial that takes too long costs that request its budget and no more.
+
+A call cannot be stopped, so whoever waits for a decision asks `Sturdy.overdue` now and then and, when it says yes,
+leaves the thread behind and asks again: `matching.runtime_turns` does. The encoder gets no thread of its own: handing
+names over and vectors back would cost every request more than the encoder does.
 """
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,74 +30,89 @@ FAULTS = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, Type
 
 
 class EncoderDownError(RuntimeError):
-    """The encoder failed, was slow, or gave vectors that are no numbers."""
+    """The encoder gave vectors that are no numbers."""
 
 
-class Lane:
-    """A thread for the encoder, so that it can be left behind. Without one, as before a fork, it is just called."""
+@dataclass
+class Calls:
+    """The calls of the encoder that have not ended: when each began, and which of them nobody waits for any more."""
 
-    def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
-        self._last: Future[Any] | None = None
+    began: dict[object, float] = field(default_factory=dict)
+    left_behind: set[object] = field(default_factory=set)
 
-    def open(self) -> None:
-        """Start the thread."""
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+    def begin(self) -> object:
+        """A call begins."""
+        call = object()
+        self.began[call] = time.monotonic()
+        return call
 
-    def run(self, work: Any, *given: Any) -> Any:
-        """The result of `work`. Raises EncoderDownError when it is late, also while an earlier call still is."""
-        if self._pool is None:
-            return work(*given)
-        if self._last is not None and not self._last.done():
-            raise EncoderDownError("still busy with an earlier call")
-        self._last = self._pool.submit(work, *given)
-        try:
-            return self._last.result(BUDGET_SECONDS)
-        except TimeoutError as late:
-            raise EncoderDownError("slow") from late
+    def end(self, call: object) -> None:
+        """It has ended, well or not."""
+        del self.began[call]
+        self.left_behind.discard(call)
+
+    def leave_late_ones(self) -> bool:
+        """Leave behind what is over its budget; whether there was any."""
+        now = time.monotonic()
+        late = {call for call, began in list(self.began.items()) if now - began > BUDGET_SECONDS} - self.left_behind
+        self.left_behind |= late
+        return bool(late)
 
 
 @dataclass(frozen=True)
 class GuardedEncoder(Encoder):
-    """An encoder that is left behind when it is slow, and not believed when it gives no numbers."""
+    """An encoder whose calls are watched, and that is not believed when it gives no numbers."""
 
     own: Encoder
-    lane: Lane
+    calls: Calls
 
     def embed_table(self, *given: Any) -> NDArray[np.float32]:
         """As Encoder's. Raises EncoderDownError."""
-        vectors: NDArray[np.float32] = self.lane.run(self.own.embed_table, *given)
+        call = self.calls.begin()
+        try:
+            vectors = self.own.embed_table(*given)
+        finally:
+            self.calls.end(call)
         if len(vectors) != len(given[0]) or not np.isfinite(vectors).all():
             raise EncoderDownError("not a vector of numbers for each name")
         return vectors
 
 
 class Sturdy:
-    """A scorer that answers without its encoder when it has to. `on_fault` is told the kind of each fault."""
+    """A scorer that answers without its encoder when it has to. `faults`: how often, by kind."""
 
     def __init__(self, scorer: Scorer, rest_seconds: float = REST_SECONDS) -> None:
-        self.lane = Lane()
-        self.scorer = guarded(scorer, self.lane)
+        self._calls = Calls()
+        self.scorer = guarded(scorer, self._calls)
         self.bundle_version = scorer.bundle_version
         self.faults: dict[str, int] = {}
         self._rest, self._until = rest_seconds, 0.0
 
     def score(self, records: pl.DataFrame, top_k: int = 50, reasons: bool = True) -> Scored:
         """As Scorer's. What fails without the encoder too raises as it does there."""
-        if time.monotonic() >= self._until:
+        if time.monotonic() >= self._until and not self._calls.left_behind:
             try:
                 return self.scorer.score(records, top_k, reasons)
             except FAULTS as fault:
-                kind = type(fault).__name__
-                self.faults[kind] = self.faults.get(kind, 0) + 1
-                self._until = time.monotonic() + self._rest
+                self._rest_from(type(fault).__name__)
         return self.scorer.score(records, top_k, reasons, with_embedding=False)
 
+    def overdue(self) -> bool:
+        """Whether the encoder is late. Said once of a call: who is told leaves it behind and asks for `score` again."""
+        late = self._calls.leave_late_ones()
+        if late:
+            self._rest_from("TimeoutError")
+        return late
 
-def guarded(scorer: Scorer, lane: Lane) -> Scorer:
-    """The scorer with its encoder on a lane. To be done before its first use: what it has worked out is not kept."""
+    def _rest_from(self, kind: str) -> None:
+        self.faults[kind] = self.faults.get(kind, 0) + 1
+        self._until = time.monotonic() + self._rest
+
+
+def guarded(scorer: Scorer, calls: Calls) -> Scorer:
+    """The scorer with its encoder watched. To be done before its first use: what it has worked out is not kept."""
     encoder = scorer.index.encoder
     if encoder is None:
         return scorer
-    watched = GuardedEncoder(encoder.config, encoder.table, encoder.layer, encoder, lane)
+    watched = GuardedEncoder(encoder.config, encoder.table, encoder.layer, encoder, calls)
     return replace(scorer, index=replace(scorer.index, encoder=watched))

@@ -238,7 +238,6 @@ def work(given: Given, scorer: Sturdy | None) -> None:
     from matching.runtime_spool import spool_from_environment
 
     scorer = scorer or load(given.bundle)
-    scorer.lane.open()
     scorer.score(WARM_UP)
     metrics = given.state / "metrics"
     service = Service(
@@ -249,6 +248,7 @@ def work(given: Given, scorer: Sturdy | None) -> None:
         spool=spool_from_environment(),
         status=given.state / "status.json",
         faults=scorer.faults,
+        overdue=scorer.overdue,
     )
     listener = socket.socket(fileno=os.dup(given.listener))
     server = Server(create_app(service), service, given.lifeline)

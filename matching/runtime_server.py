@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """True when it is time to go. Called ten times a second."""
-        if self._service.gate.stuck_seconds() > STUCK_SECONDS:
+        if self._service.turns.stuck_seconds() > STUCK_SECONDS:
             os._exit(STUCK)  # a thread cannot be stopped, a process can
         if self._leave is None and select.select([self._lifeline], [], [], 0)[0]:
             self._leave = signal.SIGTERM

@@ -1,13 +1,16 @@
 """Faults of the encoder and the vectors: the lexical path answers, degraded, and nothing is matched that was not."""
 
+import asyncio
 import time
 from dataclasses import fields, replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from matching.retrieval.encoder import Encoder
 from matching.runtime_fallback import BUDGET_SECONDS, Sturdy
+from matching.runtime_turns import Turns
 from matching.scoring import Scorer
 
 
@@ -34,9 +37,17 @@ class TooShort(Encoder):
 
 def with_encoder(scorer: Scorer, kind: type[Encoder]) -> Sturdy:
     encoder = kind(**{one.name: getattr(scorer.index.encoder, one.name) for one in fields(Encoder)})
-    sturdy = Sturdy(replace(scorer, index=replace(scorer.index, encoder=encoder)))
-    sturdy.lane.open()
-    return sturdy
+    return Sturdy(replace(scorer, index=replace(scorer.index, encoder=encoder)))
+
+
+def decided(sturdy: Sturdy, *parts: pl.DataFrame) -> list[pl.DataFrame]:
+    """The decisions on some records after the other."""
+
+    async def one_by_one() -> list[pl.DataFrame]:
+        turns = Turns(sturdy.score, sturdy.overdue)
+        return [await turns.score(part, 50, True) for part in parts]
+
+    return asyncio.run(one_by_one())
 
 
 def damaged(scorer: Scorer) -> Sturdy:
@@ -53,7 +64,7 @@ def test_a_fault_only_moves_records_to_review(small_scorer, small_frames, fault)
     records = small_frames.records.head(40)
     well = small_scorer.score(records).decisions
     sturdy = with_encoder(small_scorer, FAULTS[fault]) if fault in FAULTS else damaged(small_scorer)
-    ill = sturdy.score(records).decisions
+    [ill] = decided(sturdy, records)
     assert ill["record_id"].equals(well["record_id"])
     assert ill["degraded"].all()
     assert set(ill["decision"]) == {"review"}
@@ -70,8 +81,8 @@ def test_a_slow_encoder_costs_one_request_its_budget_and_the_next_ones_nothing(s
             return super().embed_table(*given)
 
     sturdy = with_encoder(small_scorer, Counted)
-    for n in range(5):
-        assert sturdy.score(small_frames.records[n : n + 1]).decisions["degraded"].all()
+    ill = decided(sturdy, *(small_frames.records[n : n + 1] for n in range(5)))
+    assert all(decisions["degraded"].all() for decisions in ill)
     assert len(asked) == 1
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from dataclasses import replace
 from io import StringIO
 
@@ -45,12 +44,12 @@ def test_an_ill_formed_request_id_is_replaced(given):
 
 async def outcomes(gate: Gate, clients: list[str]) -> list[int]:
     """What each client was told when they all came at once and the first ones stayed."""
-    stay = threading.Event()
+    stay = asyncio.Event()
 
     async def one(client: str) -> int:
         try:
             async with gate.place(client):
-                await gate.run(lambda: stay.wait(10))
+                await stay.wait()
         except RequestError as problem:
             return int(problem.status)
         return 200
@@ -68,29 +67,12 @@ def test_a_full_gate_sends_away_and_a_client_with_its_share_too():
 
 def test_what_takes_too_long_is_told_to_come_again():
     async def late() -> None:
-        gate, stay = Gate(seconds=0.05), threading.Event()
         with pytest.raises(RequestError, match="no answer within") as caught:
-            async with gate.place("a"):
-                await gate.run(lambda: stay.wait(10))
-        stay.set()
+            async with Gate(seconds=0.05).place("a"):
+                await asyncio.sleep(10)
         assert caught.value.status == 503
 
     asyncio.run(late())
-
-
-def test_the_next_in_line_has_its_turn_between_two_parts_of_a_batch():
-    async def order() -> list[str]:
-        gate, done = Gate(), []
-
-        async def ask(client: str, parts: int) -> None:
-            async with gate.place(client):
-                for _ in range(parts):
-                    await gate.run(lambda: done.append(client))
-
-        await asyncio.gather(ask("batch", 5), ask("single", 1))
-        return done
-
-    assert asyncio.run(order()).index("single") == 1
 
 
 def test_a_key_names_its_client_and_nothing_else_enters(tmp_path):
