@@ -24,6 +24,7 @@ REQUIREMENTS = [
 MAKEFILE = (ROOT / "Makefile").read_text()
 # What is imported, and what is installed for it, where the two names differ.
 INSTALLED_AS = {
+    "opentelemetry": "opentelemetry-sdk",
     "botocore": "boto3",
     "sklearn": "scikit-learn",
     "starlette": "fastapi",
