@@ -110,6 +110,23 @@ def labels_of(verdicts: pl.DataFrame) -> pl.DataFrame:
     return standing(verdicts).join(settled, on=["record_id", "reviewer"], maintain_order="left").select(LABELS)
 
 
+def audited(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """How the audited decisions turned out: record_id, queue_day, shown_decision, bundle_version, right.
+
+    One row for each audited record whose verdicts have settled. It counts `no`, which makes no label: an estimate from
+    labels alone would leave out matches that people only know to be wrong. A match is right when its reference is; a
+    refusal when none is, and null (unknown) when people only know that the proposed one is not.
+    """
+    of_shown = standing(verdicts).filter(why="audit").unique("record_id", keep="first", maintain_order=True)
+    settled = settle(verdicts).filter(status=SETTLED).select("record_id", "answer", answer_id="reference_id")
+    matched = (pl.col("answer") == YES) & pl.col("answer_id").eq_missing(pl.col("shown_reference_id"))
+    refused = pl.when(pl.col("answer") != NO).then(pl.col("answer") == NONE)
+    right = pl.when(pl.col("shown_decision") == "match").then(matched).otherwise(refused)
+    return of_shown.join(settled, on="record_id", maintain_order="left").select(
+        "record_id", "queue_day", "shown_decision", "bundle_version", right=right
+    )
+
+
 def agreement(verdicts: pl.DataFrame) -> tuple[float | None, float | None, int]:
     """(Cohen's kappa, share of equal answers, pairs) of records that two people judged, the first two who were sure.
 

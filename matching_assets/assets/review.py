@@ -4,7 +4,8 @@ import dagster as dg
 import polars as pl
 
 from matching import review as reviewing
-from matching.verdicts import ADJUDICATION, NO, OPEN, UNSURE, agreement, labels_of, settle, standing
+from matching.intervals import clopper_pearson
+from matching.verdicts import ADJUDICATION, NO, OPEN, UNSURE, agreement, audited, labels_of, settle, standing
 from matching_assets.landing import DAY, of_day
 from matching_assets.owners import MODEL_RISK, ON_CALL
 from matching_assets.partitions import BUSINESS_DAYS
@@ -56,6 +57,9 @@ def review_verdicts(verdicts: dg.ResourceParam[Verdicts]) -> dg.MaterializeResul
     given = verdicts.read()
     kappa, equal, pairs = agreement(given)
     stand, outcome = standing(given), settle(given)
+    matches = audited(given).filter(shown_decision="match")
+    right, of = int(matches["right"].sum()), matches.height
+    low, high = clopper_pearson(right, of) if of else (None, None)
     return report(
         given,
         numbers={
@@ -70,6 +74,10 @@ def review_verdicts(verdicts: dg.ResourceParam[Verdicts]) -> dg.MaterializeResul
             "kappa": kappa,
             "equal_answers": equal,
             "judged_by_two": pairs,
+            "audited_matches": of,
+            "audit_precision": right / of if of else None,
+            "audit_precision_low": low,
+            "audit_precision_high": high,
         },
     )
 

@@ -4,12 +4,16 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from matching.review import ReviewPlan, is_audited, review_queue
+from matching.verdicts import VERDICTS
 from matching_assets.checks.features import candidate_recall
 from matching_assets.checks.monitoring import matches_turn_out_right, no_drift
 from matching_assets.checks.records import nothing_lost
 from matching_assets.checks.reference import identifiers_valid, label_consistency, reference_unique
+from matching_assets.checks.review import audit_is_random, review_fits_capacity, reviewers_agree
 from matching_assets.checks.serving import few_without_candidate
 from matching_assets.jobs import INTAKE
+from matching_assets.settings import Review
 
 
 @pytest.fixture
@@ -130,3 +134,49 @@ def test_a_column_that_drifted_warns():
 def test_matches_that_turn_out_wrong_warn():
     quality = pl.DataFrame({"band": ["match"], "records": [100], "errors": [3]})
     assert not matches_turn_out_right(quality).passed
+
+
+def decided_matches(ids):
+    return pl.DataFrame({"record_id": ids}).with_columns(
+        reference_id=pl.lit("A"), probability=0.99, decision=pl.lit("match"), runner_up_id=pl.lit("B"),
+        runner_up_probability=0.0, bundle_version=pl.lit("v"),
+    )  # fmt: skip
+
+
+def queued(decisions):
+    return review_queue(decisions, ReviewPlan()).with_columns(day=pl.date(2026, 1, 7))
+
+
+NO_LABELS = pl.DataFrame(schema={"record_id": pl.String, "reference_id": pl.String})
+
+
+def test_an_audit_that_lost_a_record_warns():
+    decisions = decided_matches([f"r{n}" for n in range(2000)])
+    queue = queued(decisions)
+    assert audit_is_random(queue, decisions, NO_LABELS, Review()).passed
+    failed = audit_is_random(queue.tail(-1), decisions, NO_LABELS, Review())
+    assert not failed.passed
+    assert "1 are not in the queue" in failed.description
+
+
+def test_record_ids_that_were_chosen_to_avoid_the_audit_are_seen():
+    decisions = decided_matches([f"r{n}" for n in range(2000)])
+    chosen = decisions.filter(~pl.Series(is_audited(decisions, ReviewPlan())))
+    assert not audit_is_random(queued(chosen), chosen, NO_LABELS, Review()).passed
+
+
+def test_a_queue_that_people_cannot_finish_warns():
+    queue = queued(decided_matches([f"r{n}" for n in range(2000)]))
+    assert review_fits_capacity(queue, Review()).passed
+    assert not review_fits_capacity(queue, Review(capacity=10)).passed
+
+
+@pytest.mark.parametrize(("apart", "passed"), [(2, True), (20, False)])
+def test_people_who_do_not_agree_with_one_another_warn(apart, passed):
+    def verdict(n, who):
+        yes = n % 2 ^ (who == "b" and n < apart)
+        shown = {"record_id": f"r{n}", "reviewer": who, "reviewers": 2, "shown_reference_id": "A"}
+        return shown | ({"verdict": "yes", "reference_id": "A"} if yes else {"verdict": "none"})
+
+    given = pl.DataFrame([verdict(n, who) for n in range(40) for who in "ab"], schema=VERDICTS)
+    assert reviewers_agree(given).passed == passed

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from matching.records import InputError
-from matching.verdicts import VERDICTS, agreement, checked_reviewer, labels_of, settle, standing
+from matching.verdicts import VERDICTS, agreement, audited, checked_reviewer, labels_of, settle, standing
 
 NOON = datetime(2026, 1, 7, 12, tzinfo=UTC)
 
@@ -110,6 +110,21 @@ def test_a_verdict_that_is_withdrawn_is_gone() -> None:
     verdicts = given(("r1", "ann", "yes", "A"), ("r1", "ann", "withdrawn"))
     assert standing(verdicts).is_empty()
     assert labels_of(verdicts).is_empty()
+
+
+def test_an_audit_counts_a_match_that_is_only_known_to_be_wrong() -> None:
+    verdicts = given(("r1", "ann", "yes", "A"), ("r2", "ann", "no"), ("r3", "ann", "none"), ("r4", "ann", "yes", "B"))
+    assert audited(verdicts)["right"].to_list() == [True, False, False, False]
+
+
+def test_a_refusal_is_right_where_there_is_none_and_wrong_where_there_is_one() -> None:
+    refused = given(("r1", "ann", "none"), ("r2", "ann", "yes", "A"), ("r3", "ann", "no"))
+    refused = refused.with_columns(shown_decision=pl.lit("no_match"))
+    assert audited(refused)["right"].to_list() == [True, False, None]
+
+
+def test_an_audit_that_is_not_settled_is_not_counted() -> None:
+    assert audited(given(("r1", "ann", "unsure"), ("r2", "ann", "yes", "A"), ("r2", "ben", "none"))).is_empty()
 
 
 def test_kappa_is_that_of_a_table_worked_by_hand() -> None:
