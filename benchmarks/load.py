@@ -6,14 +6,17 @@
 Client and server are on one machine and share its processors with whatever else runs: `idle_percent_before` says how
 much of them was free. The bundles are those of the scale part (`python -m benchmarks scale`). Every answer is compared
 with what the bundle that made it decides in this process: `wrong` counts decisions that differ (a degraded one may only
-be a review), `duplicate_ids` ids that stand for two questions. `sent_again` counts requests that were tried more than
-once. What is found goes to `results/load.json` in the scratch folder.
+be a review; `wrong_answers` has the first), `duplicate_ids` ids that stand for two questions. `sent_again` counts
+requests that were tried more than once, `refused_by_status` what those tries were told (0: the connection broke), and
+`load_average` is of before, with what others did on the machine. What is found goes to `results/load.json` in the
+scratch folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import socket
 import statistics
@@ -183,7 +186,7 @@ def measure(
 ) -> dict[str, Any]:
     """One scenario at one rate: what the answers were and how long they took."""
     rows = [json.dumps({k: v for k, v in row.items() if v is not None}).encode() for row in records.to_dicts()]
-    idle = round(psutil.cpu_times_percent(1.0).idle)
+    idle, busy = round(psutil.cpu_times_percent(1.0).idle), round(os.getloadavg()[0], 1)
     Load("127.0.0.1", server.port).run(rows[: int(rate * WARM_SECONDS)], rate)
     asked = [rows[n % len(rows)] for n in range(int(rate * seconds))]
     taken: list[float] = []
@@ -196,7 +199,7 @@ def measure(
     used = round(1000 * (server.cpu_seconds() - used) / len(asked), 2) if scenario == "steady" else None
     ids = records["record_id"].to_list()
     return {
-        "idle_percent_before": idle, "event_seconds": round(taken[0], 2), "worker_cpu_ms": used,
+        "idle_percent_before": idle, "load_average": busy, "event_seconds": round(taken[0], 2), "worker_cpu_ms": used,
         "memory_mib": server.memory_mib(),
         **judged(answers, [ids[n % len(ids)] for n in range(len(asked))], expected),
     }  # fmt: skip
@@ -204,7 +207,7 @@ def measure(
 
 def judged(answers: Sequence[Answer], ids: Sequence[str], expected: Expected) -> dict[str, Any]:
     """Counts and percentiles of answers to questions about the records `ids`."""
-    wrong, degraded, questions = 0, 0, {}
+    wrong, degraded, questions = [], 0, {}
     for answer, record in zip(answers, ids, strict=True):
         if answer.status != 200:
             continue
@@ -212,12 +215,11 @@ def judged(answers: Sequence[Answer], ids: Sequence[str], expected: Expected) ->
         decision = said["decisions"][0]
         known = expected.get(said["bundle_version"], {}).get(record)
         same_bundle = answer.headers["x-bundle-version"] == said["bundle_version"] == decision["bundle_version"]
-        if decision["degraded"]:
-            degraded += 1
-            wrong += decision["decision"] != "review"
-        else:
-            wrong += known != (decision["decision"], decision["reference_id"])
-        wrong += not same_bundle
+        given = (decision["decision"], decision["reference_id"])
+        degraded += decision["degraded"]
+        right = decision["decision"] == "review" if decision["degraded"] else given == known
+        if not (right and same_bundle):
+            wrong.append({"expected": known, "header": answer.headers["x-bundle-version"], **decision})
         questions.setdefault(decision["decision_id"], set()).add((said["bundle_version"], record))
     good = sorted(answer.ms for answer in answers if answer.status == 200)
     marks = {f"p{mark}_ms": round(good[min(int(len(good) * mark / 100), len(good) - 1)], 2) for mark in (50, 95, 99)}
@@ -225,7 +227,9 @@ def judged(answers: Sequence[Answer], ids: Sequence[str], expected: Expected) ->
         "requests": len(answers), "failed": len(answers) - len(good),
         "failed_by_status": dict(Counter(str(answer.status) for answer in answers if answer.status != 200)),
         **marks, "max_ms": round(good[-1], 2),
-        "sent_again": sum(answer.tries > 1 for answer in answers), "wrong": wrong, "degraded": degraded,
+        "sent_again": sum(answer.tries > 1 for answer in answers),
+        "refused_by_status": dict(Counter(str(one) for answer in answers for one in answer.refused)),
+        "wrong": len(wrong), "wrong_answers": wrong[:5], "degraded": degraded,
         "distinct_ids": len(questions), "duplicate_ids": sum(len(asked) > 1 for asked in questions.values()),
         "versions": len({answer.headers.get("x-bundle-version") for answer in answers if answer.status == 200}),
     }  # fmt: skip

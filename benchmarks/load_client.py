@@ -2,12 +2,14 @@
 
 Latency counts from when a request was due, so a server that stalls is charged for all that had to wait: no coordinated
 omission (Tene, "How NOT to Measure Latency"). A request whose connection breaks, or that is answered 429 or 503, is
-sent again, as `matching.client` does, up to TRIES times; how often is told apart from what failed in the end.
+sent again as `matching.client` does it: up to TRIES times, later each time, with jitter, and never sooner than
+Retry-After asks; how often is told apart from what failed in the end, and `refused` keeps what earlier tries were told.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,9 @@ from typing import Any
 
 import httptools
 
-TRIES = 3
+from matching.client import AGAIN, FIRST_PAUSE
+
+TRIES = 4  # the default of matching.client
 PATIENCE_SECONDS = 10.0
 
 
@@ -27,6 +31,7 @@ class Answer:
     ms: float = 0.0
     status: int = 0
     tries: int = 0
+    refused: list[int] = field(default_factory=list)
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -107,16 +112,20 @@ class Load:
         return answers
 
     async def _send(self, request: bytes, answer: Answer, due: float) -> None:
-        for _ in range(TRIES):
+        for tried in range(TRIES):
+            if tried:
+                pause = random.uniform(0, FIRST_PAUSE * 2**tried)
+                await asyncio.sleep(max(pause, float(answer.headers.get("retry-after", 0))))
             answer.tries += 1
+            answer.headers = {}
             try:
                 await self._ask(request, answer)
             except (OSError, TimeoutError):
                 answer.status = 0
             answer.ms = 1000 * (time.perf_counter() - due)
-            if answer.status not in (0, 429, 503):
+            if answer.status not in (0, *AGAIN):
                 return
-            await asyncio.sleep(0.05 * answer.tries)
+            answer.refused.append(answer.status)
 
     async def _ask(self, request: bytes, answer: Answer) -> None:
         connection = next((one for one in iter(self._take, None) if one.open), None)
