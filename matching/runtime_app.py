@@ -20,18 +20,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 import polars as pl
-from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, Response
 from opentelemetry import trace
 from starlette.exceptions import HTTPException
 
 from matching import runtime_input
 from matching.runtime_gate import Gate
 from matching.runtime_ids import decision_ids, request_id
-from matching.runtime_input import LARGEST_BODY, Options, RequestError, read_request, refused_option, request_schema
+from matching.runtime_input import (
+    LARGEST_BODY,
+    RequestError,
+    options_schema,
+    read_options,
+    read_request,
+    request_schema,
+)
 from matching.runtime_keys import Keys
 from matching.runtime_metrics import DECISIONS, Meter, merged
 from matching.runtime_output import Fault, answer_body, answer_schema, answer_type
@@ -127,16 +133,16 @@ def create_app(service: Service) -> FastAPI:
         "/invocations",
         responses={200: answer_schema(), **faults},
         response_class=Response,
-        openapi_extra={"requestBody": request_schema()},
+        openapi_extra={"requestBody": request_schema(), "parameters": options_schema()},
     )
-    async def invocations(request: Request, options: Annotated[Options, Query()]) -> Response:
+    async def invocations(request: Request) -> Response:
         """Decide for each record of the request which reference it is."""
         with tracer.start_as_current_span("invocations", record_exception=False, set_status_on_exception=False) as span:
             client = service.keys.client(request.headers.get("x-api-key"), _address(request))
             async with service.gate.place(client):
                 body = await _body(request)
                 kind = answer_type(request.headers.get("accept", ""))
-                asked = read_request(body, request.headers, options)
+                asked = read_request(body, request.headers, read_options(request.query_params))
                 decisions = await _decide(service, asked)
             content = answer_body(decisions, version, kind)
             bands = dict.fromkeys(DECISIONS, 0) | Counter(decisions["decision"].to_list())
@@ -158,10 +164,6 @@ def create_app(service: Service) -> FastAPI:
     @app.exception_handler(RequestError)
     async def refuse(request: Request, problem: RequestError) -> Response:
         return fault(request, problem, problem.status.name.lower())
-
-    @app.exception_handler(RequestValidationError)
-    async def refuse_option(request: Request, problem: RequestValidationError) -> Response:
-        return fault(request, refused_option(problem.errors()[0]), "option")
 
     @app.exception_handler(HTTPException)
     async def refuse_route(request: Request, problem: HTTPException) -> Response:

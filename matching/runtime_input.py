@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated, Any, NoReturn
 
@@ -35,7 +36,6 @@ FIELDS = ("record_id", "name", *ATTRIBUTES, *IDENTIFIERS, *KINDS)
 JSON_TYPE, LINES_TYPE, CSV_TYPE = "application/json", "application/jsonlines", "text/csv"
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 TYPES = (JSON_TYPE, LINES_TYPE, CSV_TYPE, ARROW_TYPE)
-_NULL = pl.Series([None], dtype=pl.String)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 
@@ -89,6 +89,9 @@ class Options(BaseModel):
     reasons: bool = Field(True, description="Whether to give reasons for each decision.")
 
 
+DEFAULTS = Options.model_validate({})
+
+
 @dataclass(frozen=True)
 class Request:
     """`records`: the columns FIELDS as text, in the order of the request, with ids that are there and unique."""
@@ -112,6 +115,11 @@ def read_request(body: bytes, headers: Mapping[str, str], options: Options) -> R
     return Request(_guarded([_checked(row, n) for n, row in enumerate(rows, start=1)]), options)
 
 
+def read_options(query: Mapping[str, str]) -> Options:
+    """The options of a query; a FastAPI parameter would be worked out anew with every request. Raises RequestError."""
+    return _valid(dict(query), strict=False) if query else DEFAULTS
+
+
 def too_many(records: int) -> RequestError:
     """The refusal of a request with more records than MOST_RECORDS."""
     remedy = f"Send at most {MOST_RECORDS} at a time."
@@ -133,6 +141,12 @@ def request_schema() -> dict[str, Any]:
             ARROW_TYPE: binary,
         },
     }
+
+
+def options_schema() -> list[dict[str, Any]]:
+    """The options of the query in the words of OpenAPI."""
+    known = Options.model_json_schema()["properties"]
+    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in known.items()]
 
 
 def _media_type(content_type: str) -> str:
@@ -196,17 +210,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _options(content: dict[str, Any], options: Options) -> Options:
     given = {name: content[name] for name in Options.model_fields if name in content}
+    return _valid(options.model_dump() | given, strict=True) if given else options
+
+
+def _valid(given: Mapping[str, Any], strict: bool) -> Options:
     try:
-        return Options.model_validate(options.model_dump() | given, strict=True)
+        return Options.model_validate(given, strict=strict)
     except ValidationError as problem:
-        raise refused_option(problem.errors()[0]) from problem
-
-
-def refused_option(fault: Any) -> RequestError:
-    """The refusal for an option, from pydantic's description of what is wrong with it."""
+        fault = problem.errors()[0]
     field = str(fault["loc"][-1])
     remedy = f"Send top_k from 1 to {MOST_CANDIDATES}, and reasons as true or false."
-    return RequestError(f"{field}: {fault['msg']}", remedy, field=field)
+    raise RequestError(f"{field}: {fault['msg']}", remedy, field=field)
 
 
 def _csv_rows(text: str) -> list[dict[str, str | None]]:
@@ -274,10 +288,15 @@ def _guarded(rows: list[dict[str, str | None]]) -> pl.DataFrame:
 
 
 def _column(field: str, values: list[str | None]) -> pl.Series:
-    """A column of text. Most of a request's are empty, and repeating a null is cheaper than reading many."""
+    """A column of text. Most of a request's are empty, and making those costs more than reading the others."""
     if all(value is None for value in values):
-        return _NULL.new_from_index(0, len(values)).rename(field)
+        return _empty_column(field, len(values))
     return pl.Series(field, values, dtype=pl.String)
+
+
+@lru_cache(maxsize=4 * len(FIELDS))
+def _empty_column(field: str, count: int) -> pl.Series:
+    return pl.Series(field, [None], dtype=pl.String).new_from_index(0, count)
 
 
 def is_plain(rows: list[dict[str, str | None]]) -> bool:

@@ -56,17 +56,18 @@ class Meter:
         self._probability = meter.create_histogram(
             "matching_probability", description="Of each decision", explicit_bucket_boundaries_advisory=PROBABILITIES
         )
+        self._counted: Counter[tuple[Any, str, str]] = Counter()  # since the last flush: an instrument's add() is slow
         self._lines: dict[str, Any] = _empty()
         self._known: Counter[str] = Counter()
 
     def answered(self, seconds: float, decisions: pl.DataFrame, bands: Mapping[str, int], degraded: int) -> None:
         """A request that was answered with decisions."""
         self._request("200", seconds)
-        self._records.add(decisions.height)
+        self._counted[self._records, "", ""] += decisions.height
         for band, count in bands.items():
-            self._decisions.add(count, {"band": band})
+            self._counted[self._decisions, "band", band] += count
             self._lines["counts"][f"Decisions_{band}"] += count
-        self._degraded.add(degraded)
+        self._counted[self._degraded, "", ""] += degraded
         self._lines["counts"]["Degraded"] += degraded
         self._lines["counts"]["Records"] += decisions.height
         for probability in decisions["probability"].to_list():
@@ -75,7 +76,7 @@ class Meter:
     def refused(self, seconds: float, status: int, kind: str) -> None:
         """A request that was not answered. `kind`: a word of ours, never of the request."""
         self._request(str(int(status)), seconds)
-        self._errors.add(1, {"kind": kind})
+        self._counted[self._errors, "kind", kind] += 1
         self._lines["counts"]["Errors"] += 1
 
     def totals(self, faults: Mapping[str, int], dropped: int) -> None:
@@ -90,6 +91,9 @@ class Meter:
 
     def flush(self) -> None:
         """Write this worker's file, and its CloudWatch line when anything happened."""
+        counted, self._counted = self._counted, Counter()
+        for (instrument, label, value), count in counted.items():
+            instrument.add(count, {label: value} if label else {})
         if self._folder is not None:
             from prometheus_client import generate_latest
 
@@ -98,7 +102,7 @@ class Meter:
             self._write_line()
 
     def _request(self, status: str, seconds: float) -> None:
-        self._requests.add(1, {"status": status})
+        self._counted[self._requests, "status", status] += 1
         self._seconds.record(seconds)
         self._lines["counts"]["Requests"] += 1
         self._lines["latency"].append(round(1000 * seconds, 3))
