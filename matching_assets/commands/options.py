@@ -61,6 +61,23 @@ def require_free(host: str, number: int) -> None:
             raise InputError(f"cannot listen on {host}:{number} ({problem.strerror})", remedy=remedy) from problem
 
 
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """`--home DIR`, the state folder."""
+    parser.add_argument("--home", metavar="DIR", type=folder, help="state folder (default MATCHING_HOME, or .matching)")
+
+
+def state_of(home: Path | None) -> Path:
+    """The state folder that is meant. Raises InputError when nothing has run there, before anything is made in it."""
+    from matching.records import InputError
+    from resources.environment import state_folder
+
+    found = state_folder(home)
+    if not (found / "dagster").is_dir():
+        remedy = "Name yours with --home or MATCHING_HOME; `matching demo` makes one."
+        raise InputError("this is no state folder", file=str(found), remedy=remedy)
+    return found
+
+
 def add_bundle(parser: argparse.ArgumentParser) -> None:
     """`--bundle DIR`, one that was made before."""
     parser.add_argument("--bundle", metavar="DIR", type=folder, required=True, help="a bundle that `matching fit` made")

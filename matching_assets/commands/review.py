@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 
-from matching_assets.commands.options import folder, port, require_free
+from matching_assets.commands.options import add_home, port, require_free, state_of
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Its options."""
     parser.add_argument("--reviewer", metavar="ID", required=True, help="who you are: an id such as a staff number")
-    parser.add_argument("--home", metavar="DIR", type=folder, help="state folder (default MATCHING_HOME, or .matching)")
+    add_home(parser)
     parser.add_argument("--port", metavar="P", type=port, default=8090, help="port of the page (default 8090)")
 
 
@@ -27,10 +27,10 @@ def run(given: argparse.Namespace) -> int:
     from matching_assets.review.app import serve
     from matching_assets.review.desk import Desk
     from matching_assets.review.verdicts import verdicts_below
-    from resources.environment import for_environment, state_folder
+    from resources.environment import for_environment
     from resources.store import MissingError
 
-    reviewer, home = checked_reviewer(given.reviewer), state_folder(given.home)
+    reviewer, home = checked_reviewer(given.reviewer), state_of(given.home)
     require_free("127.0.0.1", given.port)
     resources = for_environment(home=home)
     try:

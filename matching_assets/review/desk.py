@@ -204,7 +204,7 @@ def described(row: dict[str, Any]) -> str:
         taken = {"match": "an automatic match", "no_match": "an automatic refusal"}[row["decision"]]
         why = f"Audit: {taken}, drawn at random ({row['audit_rate']:.0%} of them are)."
     else:
-        why = f"Uncertain: the machine asks (your answer tells about {row['information']:.2f} bits)."
+        why = f"In review: the machine may not decide it alone (an answer tells about {row['information']:.2f} bits)."
     return why + (" Two people judge it." if row["reviewers"] == 2 and row.get("status") != ADJUDICATION else "")
 
 

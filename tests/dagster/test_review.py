@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 import uvicorn
 
+from matching.records import InputError
 from matching_assets.review.app import create_app
 from matching_assets.review.desk import Desk
-from matching_assets.trace import Trace
-from tests.browser import browser, needs_chromium
+from matching_assets.trace import UNKNOWN, Trace
+
+from .browser import browser, needs_chromium
 
 TOKEN = "a-token"
 KEYS = "yy2y0yuynyyy0yyyyyzyyy"  # 21 verdicts, of which z takes one back
@@ -97,15 +99,39 @@ def test_a_key_held_down_judges_one_record_and_keys_can_be_switched_off(desk, ad
     assert desk.given_today().height == 1
 
 
-def test_a_trace_leads_from_a_record_to_its_run_bundle_data_and_label(platform, desk):
+def test_a_trace_leads_from_a_record_to_its_run_bundle_data_and_label_and_back(platform, desk):
     record = platform.tables.read("review_queue").filter(pl.col("reviewers") == 1)["record_id"][0]
     desk.answer(record, "none")
     assert platform.run("retrain", assets=["labels"]).success
     text = "\n".join(Trace(record, platform.resources, desk.verdicts, platform.instance).lines())
     (decision,) = platform.tables.read("match_decisions").filter(record_id=record).to_dicts()
-    assert f"bundle      {decision['bundle_version']}, registry version 1 (prod), Approved by rule" in text
-    assert text.count("run ") >= 2
-    for told in ("decided by", "landing/records/", "made from   labels ", "by r017", "label     no reference is right"):
-        assert told in text
     (name,) = platform.tables.read("clean_records").filter(record_id=record)["name"]
+    labels = platform.materialisation("labels").tags["dagster/data_version"]
+    for told in (
+        f"{decision['day']}  {decision['decision']}: {decision['reference_id']}",
+        f"bundle {decision['bundle_version']}, registry version 1 (prod)",
+        "approved   by rule at",
+        "verdict by r017",
+        "review settled",
+        "label no reference is right, by r017 at",
+        f"read       as labels {labels[:12]}, in run",
+        "no version yet: launch `retrain`",
+    ):
+        assert told in text
+    assert UNKNOWN not in text
     assert name not in text
+
+
+def test_a_label_that_was_learnt_from_names_the_versions_that_did(platform):
+    record = platform.tables.read("labels")["record_id"][0]
+    text = "\n".join(Trace(record, platform.resources, platform.resources["verdicts"], platform.instance).lines())
+    assert "learnt by  registry version 1" in text
+
+
+def test_a_record_that_was_never_decided_says_where_it_stopped(platform):
+    with pytest.raises(InputError, match="It never arrived under this id"):
+        Trace("nobody", platform.resources, platform.resources["verdicts"], platform.instance)
+    quarantined = platform.tables.read("quarantined_records")["record_id"]
+    for record in quarantined.head(1):
+        with pytest.raises(InputError, match="It was refused on"):
+            Trace(record, platform.resources, platform.resources["verdicts"], platform.instance)

@@ -67,6 +67,26 @@ def test_no_command_is_a_wrong_call(capsys):
     assert "COMMAND" in usage(capsys)
 
 
+@pytest.mark.parametrize("call", [["trace", "r1"], ["review", "--reviewer", "r1"]])
+def test_a_folder_that_is_no_state_folder_is_named_and_nothing_is_made_in_it(tmp_path, capsys, call):
+    said = refusal(capsys, *call, "--home", str(tmp_path / "none"))
+    assert "this is no state folder" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reviewer_is_an_id_and_not_a_name(tmp_path, capsys):
+    assert "is no reviewer id" in refusal(capsys, "review", "--reviewer", "Ann Smith", "--home", str(tmp_path))
+
+
+def test_a_review_without_a_queue_says_how_to_get_one(tmp_path, capsys):
+    (tmp_path / "dagster").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    said = refusal(capsys, "review", "--reviewer", "r1", "--home", str(tmp_path), "--port", port)
+    assert "launch `daily_matching`" in said
+
+
 def test_a_missing_file_is_named(tmp_path, capsys):
     missing = str(tmp_path / "missing.csv")
     assert refusal(capsys, *match(missing, tmp_path)) == f"matching: file {missing}: no such file. Check the path."

@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from matching.records import InputError
 from matching_assets.review.app import create_app
 from matching_assets.review.desk import Desk
-from tests.unit.review_home import landed, make_home, open_desk
+
+from .review_home import landed, make_home, open_desk
 
 TOKEN, PORT = "a-token-of-this-start", 8090
 HOME = f"/{TOKEN}/"
@@ -58,7 +59,8 @@ def template(tmp_path_factory, small_bundle, small_frames) -> tuple[Path, pl.Dat
 def visit(template, tmp_path, monkeypatch):
     """Sit down as a reviewer; the verdicts lie in the test's own folder."""
     from matching_assets.review.verdicts import verdicts_below
-    from tests.unit import review_home
+
+    from . import review_home
 
     monkeypatch.setattr(review_home, "verdicts_below", lambda _: verdicts_below(tmp_path))
     return lambda reviewer="r1": Visitor(template[0], reviewer)

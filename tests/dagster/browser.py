@@ -4,7 +4,9 @@ https://chromedevtools.github.io/devtools-protocol/. Tests that need it are skip
 """
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -72,6 +74,7 @@ def browser(profile: Path) -> Iterator[Browser]:
         [PROGRAM, *QUIET, f"--user-data-dir={profile}", "about:blank"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # its helpers end with it
     )
     try:
         port = _port_of(profile)
@@ -79,7 +82,7 @@ def browser(profile: Path) -> Iterator[Browser]:
         with connect(tab["webSocketDebuggerUrl"], max_size=None) as socket:
             yield Browser(socket)
     finally:
-        started.kill()
+        os.killpg(started.pid, signal.SIGKILL)
         started.wait()
 
 
