@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matching.calibration import Calibration
-from matching.certificate import certify
+from matching.certificate import Certificate, certify
 from matching.decision import bands, is_ambiguous, is_unreadable, rank
 from matching.fit_config import RANKER, FitConfig, assign_use
 from matching.kinds import KINDS, judge_kinds, outside
@@ -53,7 +53,7 @@ def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Poli
     """Calibration and policy from `best_of`.
 
     Without enough labels the certificate is refused and nothing is auto-matched. Kinds of record that are shown to be
-    worse than promised where matches are to be expected are barred, and it is earned without them.
+    worse than promised among what it would match are barred, and it is earned again without them.
     """
     there = best.filter(pl.col("margin").is_not_nan())
     calibration = Calibration.fit(there["margin"].to_numpy(), there["right"].to_numpy())
@@ -64,14 +64,20 @@ def fit_policy(best: pl.DataFrame, config: FitConfig) -> tuple[Calibration, Poli
         (best["readable"] & best["clear"]).to_numpy(),
     )
     right = best["right"].to_numpy()
-    asked = allowed & (probability >= _promising(probability[allowed], config.target_precision))
-    kinds = judge_kinds(best, asked, ~right, best["entity_key"], config.target_precision, config.confidence)
-    certificate = certify(
-        np.where(allowed & ~outside(best, kinds), probability, np.nan), right, best["entity_key"].to_numpy(),
-        best["has_match"].to_numpy(), config.target_precision, config.confidence, config.most_false_accepts,
-        1 / (1 + np.exp(best["margin"].to_numpy())),
-    )  # fmt: skip
+
+    def earn(asked: NDArray[np.bool_]) -> Certificate:
+        return certify(
+            np.where(asked, probability, np.nan), right, best["entity_key"].to_numpy(), best["has_match"].to_numpy(),
+            config.target_precision, config.confidence, config.most_false_accepts,
+            1 / (1 + np.exp(best["margin"].to_numpy())),
+        )  # fmt: skip
+
+    certificate = earn(allowed)
+    threshold = certificate.threshold or _promising(probability[allowed], config.target_precision)
+    matched = allowed & (probability >= threshold)
+    kinds = judge_kinds(best, matched, ~right, best["entity_key"], config.target_precision, config.confidence)
     if barred := [kind.told() for kind in kinds if kind.barred]:
+        certificate = earn(allowed & ~outside(best, kinds))
         without = f" Not matched without review, because shown to be worse: {', '.join(barred)}."
         certificate = replace(certificate, statement=certificate.statement + without)
     if config.invented:
