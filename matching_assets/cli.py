@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from matching_assets.commands import (
+    ab,
     demo,
     dev,
     evaluate,
@@ -32,7 +33,7 @@ from matching_assets.commands import (
     update,
 )
 
-COMMANDS = (demo, fit, match, reindex, update, explain, serve, evaluate, review, trace, promote, rollback, dev)
+COMMANDS = (demo, fit, match, reindex, update, explain, serve, evaluate, review, trace, promote, ab, rollback, dev)
 WRONG_INPUT = 2
 INTERRUPTED = 130
 

@@ -6,6 +6,7 @@
 | `retrain` | everything from reference and labels to `approval`, where it ends | new labels, drift, a person |
 | `refresh_reference` | the same models on the reference as it is now, up to a new approval | a person |
 | `promote` | compares the newest approved version with the champion, deploys it | a person; a sensor if on |
+| `experiment` | looks at the A/B that is under way and records how it has turned out so far | a person |
 | `rollback` | deploys the champion before this one | a person |
 | `expire` | forgets what was replaced in tables more than 30 days ago (`matching_assets/upkeep.py`) | a person |
 
@@ -46,9 +47,15 @@ refresh_reference = dg.define_asset_job(
 
 promote = dg.define_asset_job(
     "promote",
-    selection=dg.AssetSelection.assets("shadow_comparison", "deployed_endpoint"),
-    description="Compare the newest approved version with the champion and deploy it. "
-    "The one that serves stays until the new one answers.",
+    selection=dg.AssetSelection.assets("shadow_comparison", "experiment_result", "deployed_endpoint"),
+    description="Compare the newest approved version with the champion, look at the A/B if one is under way, "
+    "and deploy it. The one that serves stays until the new one answers.",
+)
+
+experiment = dg.define_asset_job(
+    "experiment",
+    selection=dg.AssetSelection.assets("experiment_result").without_checks(),
+    description="Look at the A/B that is under way: what labels show so far. May be run as often as one likes.",
 )
 
 rollback = dg.define_asset_job(
@@ -58,4 +65,4 @@ rollback = dg.define_asset_job(
     description="Deploy the champion before this one, if it is still approved.",
 )
 
-JOBS = (daily_matching, retrain, refresh_reference, promote, rollback, expire)
+JOBS = (daily_matching, retrain, refresh_reference, promote, experiment, rollback, expire)

@@ -94,6 +94,13 @@ class Endpoint(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         """What was measured after `since` (seconds since 1970), by target; nothing where AWS measures."""
         return ()
 
+    def answers(self, name: str, record_ids: Iterable[str], since: float = 0.0) -> Sequence[Json]:  # noqa: ARG002
+        """What variants that share the traffic first answered about these records after `since`, oldest first.
+
+        See resources.answers.read_answers for what is told; nothing where answers are not kept.
+        """
+        return ()
+
     def apply(self, spec: EndpointSpec) -> EndpointStatus:
         """Wish for a spec. BusyError: another rollout is under way. SpecError: it cannot follow what serves.
 

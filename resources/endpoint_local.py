@@ -15,7 +15,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from matching.experiments import Arm, judge_canary
 from resources.alarms import EDGES_MS, Window, breach
+from resources.answers import answers_file, read_answers
 from resources.controller import (
     Action,
     Follow,
@@ -95,6 +96,10 @@ class LocalEndpoint(Endpoint):
     def windows(self, name: str, since: float = 0.0) -> list[Window]:
         """What was measured after `since` (seconds since 1970), by target."""
         return self._fleet(name).windows(since)
+
+    def answers(self, name: str, record_ids: Iterable[str], since: float = 0.0) -> list[Json]:
+        """See Endpoint."""
+        return read_answers(answers_file(self._fleet(name).table), record_ids, since)
 
     def _clear_away(self, name: str) -> bool:
         with self._lock(name):

@@ -102,11 +102,11 @@ class Meter:
         return "".join(f"{line}\n" for line in lines)
 
 
-def append(file: Path, lines: bytes) -> None:
+def append(file: Path, lines: bytes, most_bytes: int = MOST_BYTES) -> None:
     """Append whole lines in one write; a file that has grown too large is put aside first."""
     if not lines:
         return
-    if file.exists() and file.stat().st_size > MOST_BYTES:
+    if file.exists() and file.stat().st_size > most_bytes:
         file.replace(file.with_name(f"{file.name}.1"))
     handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:

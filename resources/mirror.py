@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from resources.answers import decisions_in
 from resources.metering import append
 from resources.routing import Lane, numbers
 from resources.wire import Message, Pool
@@ -75,8 +76,8 @@ class Mirror:
         if shadow.status != HTTPStatus.OK:
             self.counts["refused"] += 1
             return
-        theirs = {decision["record_id"]: decision for decision in _decisions(shadow)}
-        for ours in _decisions(answered):
+        theirs = {decision["record_id"]: decision for decision in decisions_in(shadow)}
+        for ours in decisions_in(answered):
             other = theirs.get(ours["record_id"])
             if other is None or len(self._pairs) >= MOST_PAIRS:
                 self.counts["uncompared"] += 1
@@ -104,15 +105,3 @@ class Mirror:
     def prometheus(self) -> str:
         """The counts in Prometheus' text format."""
         return "".join(f"matching_router_shadow_{what}_total {n}\n" for what, n in sorted(self.counts.items()))
-
-
-def _decisions(answered: Message) -> list[dict[str, Any]]:
-    """The decisions of an answer in JSON or JSON Lines; none of what cannot be read."""
-    try:
-        if "jsonlines" in answered.header(b"content-type"):
-            found = [orjson.loads(line) for line in answered.body.splitlines() if line.strip()]
-        else:
-            found = orjson.loads(answered.body).get("decisions", [])
-    except (orjson.JSONDecodeError, AttributeError):
-        return []
-    return [one for one in found if isinstance(one, dict) and {"record_id", "decision", "reference_id"} <= one.keys()]

@@ -9,6 +9,7 @@ one step: a request is answered by one table or the other. What it does for a re
 * when an instance ends before it has answered, one more try on another: decision ids are made of content, so the same
   question asked twice is the same decision;
 * a copy to the shadow, from a bounded queue and after the answer is sent: what does not fit is dropped and counted;
+* while variants share a fleet's traffic, what each decided, in `<table>.answers.jsonl` (resources/answers.py);
 * counts by variant, as a window for each period (resources/alarms.py) in `<table>.windows.jsonl`, and for Prometheus.
 
 Requests are held in memory only, and no name is written anywhere. The port is held by a parent process that does
@@ -35,6 +36,7 @@ from pathlib import Path
 import orjson
 import uvloop
 
+from resources.answers import Answers, answers_file
 from resources.metering import Meter
 from resources.mirror import Mirror
 from resources.routing import Address, Lane, Table, entity_key
@@ -62,6 +64,7 @@ class Router:
         self._suspects: dict[Address, float] = {}
         self._meter = Meter(table.with_suffix(".windows.jsonl"))
         self._mirror = Mirror(self._pool, table.with_suffix(".pairs.jsonl"))
+        self._answers = Answers(answers_file(table))
         self._turn = 0
         self.busy = 0
         self.table = Table.of({"production": [], "shadow": None, "window_seconds": 1.0})
@@ -92,6 +95,7 @@ class Router:
     def _close_window(self) -> None:
         self._meter.close_window(time.time())
         self._mirror.write()
+        self._answers.write()
 
     async def handle(self, request: Message) -> Message:
         """The answer to one request."""
@@ -123,6 +127,8 @@ class Router:
             self._meter.count(by.target, found, seconds, retried=by != lane)
             if table.shadow and found.status == HTTPStatus.OK:
                 self._mirror.offer(table.shadow, key, request, found, seconds)
+            if table.splits and not named and by == lane:
+                self._answers.note(by.variant, by.version, found)
         headers = [*found.headers, (b"x-invoked-variant", by.variant.encode())]
         return replace(found, headers=headers)
 

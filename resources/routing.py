@@ -61,6 +61,11 @@ class Table:
         """All lanes of production."""
         return (lane for _, group in self.fleets for lane in group)
 
+    @property
+    def splits(self) -> bool:
+        """Whether variants share a fleet's traffic: an A/B, unlike a canary beside the old fleet."""
+        return any(len(lanes) > 1 for _, lanes in self.fleets)
+
     def choose(self, key: bytes) -> Lane | None:
         """The lane of a key; None when there is none."""
         fleet, variant, _ = numbers(key)

@@ -9,13 +9,14 @@ import dagster as dg
 import polars as pl
 
 from matching.scoring import Scorer
+from matching_assets import experiment
 from matching_assets.folders import Folder, facts_in
 from matching_assets.landing import DAY, of_day
 from matching_assets.owners import MODELS, ON_CALL
 from matching_assets.partitions import BUSINESS_DAYS
 from matching_assets.release import ENDPOINT, deploy, newest_approved, shadow
 from matching_assets.reporting import report
-from resources.endpoint import Endpoint
+from resources.endpoint import Endpoint, EndpointError
 from resources.registry import Registry
 from resources.rollout import Rollout
 from resources.store import ObjectStore
@@ -85,10 +86,35 @@ def shadow_comparison(
 
 @dg.asset(
     group_name="serving",
+    owners=[MODELS],
+    kinds={"json"},
+    code_version="1",
+    deps=["approval"],
+    io_manager_key="folder_io_manager",
+)
+def experiment_result(
+    labels: pl.DataFrame, store: dg.ResourceParam[ObjectStore], endpoint: dg.ResourceParam[Endpoint]
+) -> dg.MaterializeResult[Folder]:
+    """How the A/B that is under way has turned out so far, on the records that people have labelled by now."""
+    found = experiment.look(endpoint, store, labels)
+    if found is None:
+        return report(Folder(facts={"experiment": None}), numbers={"outcomes_a": 0, "outcomes_b": 0})
+    about, judged = found
+    facts = {"experiment": about.name, "verdict": judged.verdict, "sentence": judged.sentence}
+    numbers = {"outcomes_a": judged.right.n_a, "outcomes_b": judged.right.n_b, "share_b": about.share}
+    for name, test in (("right", judged.right), ("wrong", judged.wrong)):
+        numbers |= {f"{name}_a": test.share_a, f"{name}_b": test.share_b, f"{name}_log_e": test.log_e}
+    return report(
+        Folder(facts={**facts, "versions": about.versions}), numbers=numbers, facts={**facts, "lineage": about.versions}
+    )
+
+
+@dg.asset(
+    group_name="serving",
     owners=[ON_CALL],
     kinds={"fastapi", "sagemaker"},
     code_version="1",
-    deps=["approval", "shadow_comparison"],
+    deps=["approval", "shadow_comparison", "experiment_result"],
     io_manager_key="folder_io_manager",
     pool="endpoint",
 )
@@ -102,6 +128,9 @@ def deployed_endpoint(
     champion = registry.champion()
     by, back = config.requested_by, config.version is Which.PREVIOUS
     package = registry.previous() if back else newest_approved(registry, by)
+    tried = experiment.under_way(endpoint)
+    if tried and not back and tried.digests["B"] != package.bundle_digest:
+        raise EndpointError(f"version {package.version} is not in the A/B under way: end that with `matching ab stop`")
     rollout = Rollout(config.rollout.value, config.share, config.bake_seconds, baseline=True)
     status, manifest = deploy(package, store, endpoint, rollout)
     if back:

@@ -55,6 +55,21 @@ def shadow_agreement(shadow_comparison: Path) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
+    asset="experiment_result",
+    blocking=True,
+    description="Guards that a version which is tried in an A/B takes over only when labels have shown it to be "
+    "better. If it fails, wait for more labels, or end the A/B with `matching ab stop`.",
+)
+def experiment_verdict(experiment_result: Path) -> dg.AssetCheckResult:
+    """The verdict of the A/B; passed where none is under way."""
+    known = facts_in(experiment_result)
+    if known["experiment"] is None:
+        return verdict(True, "No A/B is under way.", "")
+    remedy = "Wait for more labels, or end the A/B with `matching ab stop`."
+    return verdict(known["verdict"] == "better", known["sentence"], remedy)
+
+
+@dg.asset_check(
     asset="decision_reasons",
     partitions_def=BUSINESS_DAYS,
     blocking=True,
@@ -117,4 +132,4 @@ def few_without_candidate(match_decisions: pl.DataFrame) -> dg.AssetCheckResult:
     return verdict(share <= MOST_WITHOUT, saw, remedy, WARN, share=share)
 
 
-CHECKS = [shadow_agreement, endpoint_smoke, explanation_closure, decided_day]
+CHECKS = [shadow_agreement, experiment_verdict, endpoint_smoke, explanation_closure, decided_day]

@@ -1,5 +1,6 @@
 """Versions come and go: equal data give equal bytes, a new reference a new version, a rollback the old one."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 from matching.files import folder_digest
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
+from matching_assets import experiment
 from matching_assets.challenger import Sources, assemble
 from matching_assets.folders import facts_in
 from matching_assets.release import deploy
@@ -30,7 +32,8 @@ def versions(platform) -> Iterator[tuple[ModelPackage, ModelPackage]]:
     )
     platform.land("reference", pl.concat([reference, added]))
     assert platform.run("refresh_reference").success
-    assert platform.run("promote").success
+    promoted = platform.run("promote")
+    assert promoted.success, [found.description for found in promoted.get_asset_check_evaluations()]
     second = platform.registry.champion()
     yield first, second
     platform.land("reference", reference)
@@ -75,6 +78,34 @@ def test_a_rollback_serves_the_version_before_and_says_so(platform, versions):
     assert serving(platform) == first.lineage["bundle_version"]
     assert facts_in(platform.folders.read("deployed_endpoint"))["registry_version"] == first.version
     assert platform.registry.champion().version == first.version
+
+
+def test_a_version_in_an_ab_takes_over_only_when_labels_have_shown_it_to_be_better(platform, versions):
+    first, second = versions
+    store, served = platform.resources["store"], serving(platform)
+    resources = (platform.registry, store, platform.endpoint)
+    status = experiment.start(*resources, 0.5)
+    assert {v.name: (v.version, v.weight) for v in status.variants} == {
+        "champion": (first.lineage["bundle_version"], 0.5),
+        "challenger": (second.lineage["bundle_version"], 0.5),
+    }
+    labelled = platform.tables.read("labels").head(10)["record_id"].to_list()
+    asked = platform.tables.read("clean_records").filter(pl.col("record_id").is_in(labelled))
+    for record in asked.select("record_id", "name", "country").to_dicts():
+        platform.endpoint.invoke("matching", [record])
+    until = time.monotonic() + 10
+    while len(platform.endpoint.answers("matching", labelled)) < asked.height and time.monotonic() < until:
+        time.sleep(0.2)
+    for look in ("experiment", "promote"):  # what was counted is not counted again
+        seen = platform.run(look, assets=["experiment_result"])
+        known = store.get_json(f"experiments/{status.lineage['experiment']}")
+        assert (len(known["outcomes"]), known["verdict"]) == (asked.height, "undecided")
+
+    (check,) = seen.get_asset_check_evaluations()
+    assert (check.check_name, check.passed, seen.success) == ("experiment_verdict", False, False)
+    experiment.stop(*resources)
+    assert serving(platform) == served
+    assert experiment.under_way(platform.endpoint) is None
 
 
 def test_the_old_reference_gives_the_old_version_back(platform, versions):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resources.answers import answers_file
 from resources.metering import read_windows
 from resources.processes import free_port
 from resources.router import Router
@@ -159,5 +160,21 @@ def test_requests_on_one_connection_are_answered_in_turn(tmp_path: Path) -> None
         found = [await pool.ask(address, request(b'{"name": "%d"}' % n), 5) for n in range(5)]
         assert [message.status for message in found] == [200] * 5
         assert sum(map(len, pool._idle.values())) == 1
+
+    run(test)
+
+
+def test_only_what_chance_shares_out_between_variants_is_kept_for_an_ab(tmp_path: Path) -> None:
+    async def test() -> None:
+        one, other = await instance("v1"), await instance("v2")
+        router = routing(tmp_path, lane("champion", 0.5, one), lane("challenger", 0.5, other))
+        await router.handle(request())
+        await router.handle(request(x_target_variant="challenger"))
+        alone = routing(tmp_path, lane("champion", 1.0, one))
+        await alone.handle(request())
+        for some in (router, alone):
+            some._close_window()
+
+        assert len(answers_file(tmp_path / "table.json").read_text().splitlines()) == 1
 
     run(test)
