@@ -40,16 +40,29 @@ def measure_accuracy(task: Task, other: Path, folder: Path) -> dict[str, Any]:
         "reindex": matching(folder, "reindex", "--bundle", bundle, "--reference", other,
                             "--out", folder / "reindexed"),
     }  # fmt: skip
+    untaught = without_labels(task, folder)
     decisions, candidates = (pl.read_parquet(folder / f"{name}.parquet") for name in ("decisions", "candidates"))
     return {
         "references": task.reference.height,
         "records": asked.height,
         "runs": {name: asdict(one) for name, one in runs.items()},
         "metrics": evaluate(decisions, task.asked, candidates, slice_columns(asked)),
+        "without_labels": untaught,
         "accounts": of_accounts(decisions, task.asked, read_manifest(bundle).facts["certificate"]["threshold"]),
         "certificate": read_manifest(bundle).facts["certificate"]["statement"],
         "reindexed": read_manifest(folder / "reindexed").facts["certificate"]["statement"],
     }
+
+
+def without_labels(task: Task, folder: Path) -> dict[str, Any]:
+    """What a bundle finds that was trained on the reference alone; it has no certificate, so it matches nothing."""
+    bundle, decided = folder / "without_labels", folder / "untaught.parquet"
+    proposed = folder / "untaught_candidates.parquet"
+    matching(folder, "fit", "--reference", folder / "reference.parquet", "--bundle", bundle)
+    matching(folder, "match", "--bundle", bundle, "--records", folder / "asked_records.parquet",
+             "--decisions", decided, "--candidates", proposed)  # fmt: skip
+    metrics = evaluate(pl.read_parquet(decided), task.asked, pl.read_parquet(proposed))
+    return {name: metrics[name] for name in ("recall@1", "recall@50", "best_f1", "coverage")}
 
 
 def of_accounts(decisions: pl.DataFrame, labels: pl.DataFrame, threshold: float | None) -> dict[str, Any]:

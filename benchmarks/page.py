@@ -30,6 +30,9 @@ cached. Master is the reading of all names, index what is built of them; reindex
 are the commands.
 Peers answer fewer records of the same set. *top-1* only shows that all look for the same thing.
 """
+UNTAUGHT = """The same records, decided by `matching fit --reference F` alone, without a label. It orders candidates and
+has no certificate, so nothing is matched without review.
+"""
 ACCOUNTS = """Entities that several held-out records name, each as one account (`matching match --account`), beside the
 same records decided by themselves. The certificate speaks of records; this shows what combining does to it.
 """
@@ -86,11 +89,17 @@ def accuracy(found: Found, _plots: Path) -> str:
         for task, one in found.items()
         for what, m in one["accounts"].items()
     ]
+    untaught = [
+        [task, *(share(one["without_labels"][name]) for name in ("recall@1", "recall@50", "best_f1", "coverage"))]
+        for task, one in found.items()
+    ]
+    nothing = ["### Without labels\n", UNTAUGHT, table(["task", "top-1", "recall@50", "best F1", "coverage"], untaught)]
     several = ["### Several names of one account\n", ACCOUNTS, table(ACCOUNT_HEAD, accounts)]
     text = [
         "## Accuracy on held-out entities\n",
         table(head, rows),
         *said,
+        *nothing,
         *several,
         "### Time and memory of each command\n",
     ]
