@@ -18,7 +18,7 @@ class Gate:
     all places while nobody else is there, and half of them otherwise.
     """
 
-    def __init__(self, places: int = 32, seconds: float = 10.0) -> None:
+    def __init__(self, places: int = 128, seconds: float = 10.0) -> None:
         self._places, self._seconds = places, seconds
         self._inside: Counter[str] = Counter()
 

@@ -41,6 +41,9 @@ WARM_UP = pl.DataFrame(
 )
 # With a country and a town: the tables they are looked up in take seconds to load, once in a process.
 REFUSED = 3
+GARBAGE = (
+    20_000  # objects between two searches for garbage; a request makes thousands, and hardly any of it is circular
+)
 PATIENCE_SECONDS = 29  # SageMaker sends SIGKILL 30 seconds after SIGTERM
 SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1)
 log = logging.getLogger("matching.generation")
@@ -239,6 +242,7 @@ def work(given: Given, scorer: Sturdy | None) -> None:
 
     scorer = scorer or load(given.bundle)
     scorer.score(WARM_UP)
+    gc.set_threshold(GARBAGE)
     metrics = given.state / "metrics"
     service = Service(
         scorer,
