@@ -62,13 +62,13 @@ def create_app(desk: Desk, token: str, port: int) -> FastAPI:
     home, hosts = f"/{token}/", {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     def page(name: str, status: int = 200, **values: object) -> HTMLResponse:
-        shared = {"home": home, "reviewer": desk.reviewer, "progress": desk.progress()}
+        shared = {"home": home, "reviewer": desk.reviewer, "progress": desk.progress(), "unshown": desk.unshown}
         return HTMLResponse(pages.get_template(name).render(**shared, **values), status)
 
     @app.middleware("http")
     async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         """Let in who knows the token; the answer to all others is the same."""
-        given = request.url.path.split("/")[1]
+        given = request.url.path.removeprefix("/").partition("/")[0]
         origin = request.headers.get("origin")
         known = hmac.compare_digest(given.encode(), token.encode()) and request.headers.get("host") in hosts
         foreign = request.method != "GET" and origin is not None and origin.removeprefix("http://") not in hosts
@@ -105,8 +105,8 @@ def create_app(desk: Desk, token: str, port: int) -> FastAPI:
         return RedirectResponse(home, 303)
 
     @app.post(f"{home}undo")
-    def undo() -> Response:
-        desk.undo()
+    async def undo(request: Request) -> Response:
+        desk.undo((await _form(request)).get("record_id"))
         return RedirectResponse(home, 303)
 
     return app

@@ -66,6 +66,7 @@ class Desk:
     ) -> None:
         self.reviewer, self.verdicts = reviewer, verdicts
         self._tables, self._store, self._registry = tables, store, registry
+        self.unshown: dict[str, str] = {}  # why a record of the queue cannot be shown, by its id
         self._queue_read, self._queue = 0.0, pl.DataFrame()
         # Of the few that are in use: a person goes through days in order, and days are decided by one version.
         self._records = lru_cache(maxsize=4)(lambda day: tables.read("clean_records", day))
@@ -82,17 +83,19 @@ class Desk:
         return self._queue
 
     def next(self) -> Case | None:
-        """The record to judge now, claimed; None when nothing is left for this person."""
-        rows = self._left()
-        if rows.is_empty():
-            return None
-        mine = self.verdicts.claim_of(self.reviewer)
-        again = rows.filter(record_id=mine.record_id) if mine else rows.head(0)
-        taken = [claim.record_id for claim in self.verdicts.claims() if claim.reviewer != self.reviewer]
-        free = rows.filter(~pl.col("record_id").is_in(taken))
-        row = (again if again.height else free if free.height else rows).row(0, named=True)
-        self.verdicts.claim(self.reviewer, row["record_id"])
-        return self._case(row)
+        """The record to judge now, claimed; None when nothing is left for this person.
+
+        One that cannot be shown (its day or its bundle is gone) is passed over, and told in `unshown`.
+        """
+        while (row := self._first()) is not None:
+            try:
+                case = self._case(row)
+            except (InputError, MissingError) as problem:
+                self.unshown[row["record_id"]] = str(problem)
+                continue
+            self.verdicts.claim(self.reviewer, row["record_id"])
+            return case
+        return None
 
     def answer(self, record_id: str, verdict: str, reference_id: str | None = None) -> None:
         """Give a verdict. `yes` with the reference that the record is, by default the one that was proposed.
@@ -125,9 +128,12 @@ class Desk:
             }
         )
 
-    def undo(self) -> None:
-        """Withdraw this person's newest verdict of today, if there is one, and put its record before them again."""
-        last = self.given_today().tail(1)
+    def undo(self, record_id: str | None = None) -> None:
+        """Withdraw this person's verdict on a record, or the newest of today, and put the record before them again.
+
+        Nothing happens where there is none.
+        """
+        last = (self._mine().filter(record_id=record_id) if record_id else self.given_today()).tail(1)
         if last.height:
             back = {"verdict": WITHDRAWN, "reference_id": None, "decided_at": datetime.now(UTC), "seconds": None}
             self.verdicts.add(last.row(0, named=True) | back)
@@ -136,27 +142,41 @@ class Desk:
     def given_today(self) -> pl.DataFrame:
         """This person's verdicts of today that stand, oldest first."""
         today = pl.col("decided_at").dt.date() == datetime.now(UTC).date()
-        return standing(self.verdicts.read()).filter(today, reviewer=self.reviewer)
+        return self._mine().filter(today)
 
     def progress(self) -> Progress:
         """How far this person is."""
         return Progress(self.given_today().height, self._left().height)
 
     def history(self, most: int = 100) -> pl.DataFrame:
-        """Who decided what when, newest first; `outcome` is what has become of the record."""
+        """Who decided what when, newest first. outcome: what has become of the record; mine: it may be taken back."""
         verdicts = self.verdicts.read()
         outcome = settle(verdicts).select("record_id", outcome="status")
+        mine = self._mine().select("record_id", "reviewer", "decided_at", mine=pl.lit(True))
         newest = verdicts.sort("decided_at", descending=True).head(most)
-        return newest.join(outcome, on="record_id", how="left", maintain_order="left")
+        told = newest.join(outcome, on="record_id", how="left", maintain_order="left")
+        return told.join(mine, on=["record_id", "reviewer", "decided_at"], how="left", maintain_order="left")
+
+    def _mine(self) -> pl.DataFrame:
+        """This person's verdicts that stand, oldest first."""
+        return standing(self.verdicts.read()).filter(reviewer=self.reviewer)
+
+    def _first(self) -> dict[str, Any] | None:
+        """The row to judge now: what lies before this person already, else the first that lies before nobody else."""
+        rows = self._left()
+        mine = self.verdicts.claim_of(self.reviewer)
+        again = rows.filter(record_id=mine.record_id) if mine else rows.head(0)
+        taken = [claim.record_id for claim in self.verdicts.claims() if claim.reviewer != self.reviewer]
+        free = rows.filter(~pl.col("record_id").is_in(taken))
+        return next((part.row(0, named=True) for part in (again, free, rows) if part.height), None)
 
     def _left(self) -> pl.DataFrame:
         """What this person can be shown, adjudications first."""
         verdicts = self.verdicts.read()
-        mine = standing(verdicts).filter(reviewer=self.reviewer)
         status = settle(verdicts).select("record_id", "status")
         rows = self.queue().join(status, on="record_id", how="left", maintain_order="left")
-        left = rows.filter(pl.col("status").ne_missing(SETTLED)).join(
-            mine, on="record_id", how="anti", maintain_order="left"
+        left = rows.filter(pl.col("status").ne_missing(SETTLED), ~pl.col("record_id").is_in(list(self.unshown))).join(
+            self._mine(), on="record_id", how="anti", maintain_order="left"
         )
         return left.sort(pl.col("status").eq_missing(ADJUDICATION), descending=True, maintain_order=True)
 

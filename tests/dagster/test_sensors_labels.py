@@ -14,7 +14,7 @@ from sensors.labels import new_labels
 
 @dg.asset(config_schema=dg.Permissive())
 def labels(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    return dg.MaterializeResult(metadata={"files": dict(context.op_execution_context.op_config)})
+    return dg.MaterializeResult(metadata=dict(context.op_execution_context.op_config))
 
 
 @dg.asset
@@ -79,9 +79,12 @@ class Desk:
 
     def train(self) -> None:
         """What a training leaves behind: `labels`, with the files that it read."""
-        files = {file.name: file_digest(file) for file in self.folder.iterdir()}
-        config = {"ops": {"labels": {"config": files}}}
-        dg.materialize([labels], instance=self.instance, run_config=config)
+        there = list(self.folder.iterdir())
+        read = {
+            "files": {file.name: file_digest(file) for file in there},
+            "rows_by_file": {file.name: len(file.read_text().splitlines()) - 1 for file in there},
+        }
+        dg.materialize([labels], instance=self.instance, run_config={"ops": {"labels": {"config": read}}})
 
 
 @pytest.fixture
@@ -99,6 +102,19 @@ def test_labels_below_the_minimum_wait_until_there_are_enough(desk: Desk) -> Non
     (request,) = desk.settle()
     assert request.tags["matching/reason"] == "labels"
     assert "120 new labels" in request.tags["matching/why"]
+
+
+def test_a_file_of_the_review_page_that_grows_starts_a_training_for_what_came_and_not_for_each_verdict(
+    desk: Desk,
+) -> None:
+    desk.drop("verdicts-2026-01-07-r1.csv", 150)
+    assert len(desk.settle()) == 1
+    desk.train()
+    desk.drop("verdicts-2026-01-07-r1.csv", 200)
+    assert desk.settle() == []
+    desk.drop("verdicts-2026-01-07-r1.csv", 250)
+    (request,) = desk.settle()
+    assert "100 new labels" in request.tags["matching/why"]
 
 
 def test_labels_that_were_trained_on_are_not_new(desk: Desk) -> None:

@@ -99,6 +99,34 @@ def test_undo_takes_the_label_back_and_shows_the_record_again(visit, tmp_path) -
     assert visitor.desk.verdicts.read()["verdict"].to_list() == ["none", "withdrawn"]
 
 
+def test_an_earlier_verdict_can_be_taken_back_from_the_list(visit) -> None:
+    visitor = visit()
+    first, _ = visitor.press("0"), visitor.press("0")
+    assert f'aria-label="Judge {first} again"' in visitor.client.get(f"{HOME}history").text
+    visitor.client.post(f"{HOME}undo", data={"record_id": first})
+    assert visitor.shown() == first
+
+
+def test_somebody_elses_verdict_cannot_be_taken_back(visit) -> None:
+    record = visit("r1").press("0")
+    other = visit("r2")
+    assert "Judge again" not in other.client.get(f"{HOME}history").text
+    other.client.post(f"{HOME}undo", data={"record_id": record})
+    assert other.desk.verdicts.read().height == 1
+
+
+def test_a_record_whose_bundle_is_gone_is_passed_over_and_told(visit, template, monkeypatch) -> None:
+    visitor = visit()
+    first = visitor.shown()
+    lost = visitor.desk.queue().with_columns(
+        bundle_version=pl.when(pl.col("record_id") == first).then(pl.lit("gone")).otherwise("bundle_version")
+    )
+    monkeypatch.setattr(visitor.desk, "queue", lambda: lost)
+    page = visitor.read()
+    assert f'value="{first}"' not in page
+    assert "Passed over, because they cannot be shown: 1. bundle gone is not registered" in page
+
+
 def test_a_verdict_says_who_when_how_fast_and_what_was_shown(visit) -> None:
     visitor = visit("r017")
     record = visitor.press("y")
@@ -192,7 +220,7 @@ def test_a_form_that_says_nonsense_is_answered_in_words_and_changes_nothing(visi
     assert visitor.desk.verdicts.read().is_empty()
 
 
-@pytest.mark.parametrize("path", ["/", "/history", "/another-token/", f"/{TOKEN}x/", "/review.css"])
+@pytest.mark.parametrize("path", ["/", "//", "/history", "/another-token/", f"/{TOKEN}x/", "/review.css"])
 def test_nothing_is_told_without_the_token(visit, path) -> None:
     answer = visit().client.get(path)
     assert (answer.status_code, answer.text) == (404, "Not found.")
