@@ -17,7 +17,8 @@ from matching.vocabulary import NameTable
 
 LEAST_LEAD = 0.05  # log-odds: a smaller lead over the runner-up is no difference that anybody could explain
 # What a parsed name must not have for its record to be matched without a person.
-BARRING_FLAGS = ("empty", "overlong", "untransliterated", "mixed_script", "hidden_characters")
+BARRING_FLAGS = ("empty", "overlong", "untransliterated", "mixed_script", "hidden_characters", "illegible")
+_BARRED = flag_bits(BARRING_FLAGS)
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,12 @@ def in_order(owner: NDArray[np.int32], margins: NDArray[np.float64]) -> tuple[ND
 
 def is_ambiguous(ranked: Ranked) -> NDArray[np.bool_]:
     """Whether two candidates are as good as one another. bool [n]."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(ranked.margin - ranked.runner_up_margin < LEAST_LEAD)
+    return np.asarray(ranked.margin - ranked.runner_up_margin < LEAST_LEAD)
 
 
 def is_unreadable(names: NameTable) -> NDArray[np.bool_]:
     """Whether a name has any of BARRING_FLAGS: then it cannot be compared as a whole, or not safely. bool [n]."""
-    return np.asarray(names.flags & flag_bits(BARRING_FLAGS) != 0)
+    return np.asarray(names.flags & _BARRED != 0)
 
 
 def bands(
@@ -78,7 +78,8 @@ def bands(
     right: their probabilities add, or namesakes would be refused because each alone is unlikely. What is `outside` the
     kinds that the certificate speaks of (`matching.kinds`) is never matched.
     """
-    band = np.array(policy.decide(probability, runner_up_probability, readable & clear & ~outside), dtype=object)
-    either = np.nan_to_num(probability) + np.nan_to_num(runner_up_probability)
-    band[~readable | (~clear & (either >= policy.review_floor))] = "review"
-    return [str(b) for b in band]
+    band = policy.decide(probability, runner_up_probability, readable & clear & ~outside)
+    either = np.fmax(probability, 0.0) + np.fmax(runner_up_probability, 0.0)
+    for record in np.flatnonzero(~readable | (~clear & (either >= policy.review_floor))).tolist():
+        band[record] = "review"
+    return band

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,10 @@ from matching.name_tables import HIDDEN, HOMOGLYPHS, INSTRUMENTS, MARKS
 MAX_TOKENS = 16
 LONGEST_NAME = 512  # characters that are read: no company has a longer name, and some patterns are slow on long texts
 FEED_WIDTHS = range(28, 33)  # feeds cut names at 30 or 31 characters: at this length the last word may be a fragment
+MEANINGLESS = frozenset({"Cn", "Co"})
 FLAGS = (
     "hidden_characters", "mixed_script", *(f"instrument:{kind}" for kind, _ in INSTRUMENTS),
-    "overlong", "truncated", "untransliterated", "empty",
+    "overlong", "truncated", "untransliterated", "empty", "illegible",
 )  # fmt: skip
 _WORD = re.compile(r"\w+")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
@@ -37,7 +39,8 @@ class ParsedName:
     line_noise: what was taken off, in words; also what stands after the last token that fits.
     flags: `empty`, `truncated` (may have been cut by a feed), `overlong` (more than MAX_TOKENS words or LONGEST_NAME
     characters), `mixed_script` (letters of another script among Latin ones), `hidden_characters`, `untransliterated`
-    (no letter that could be read), `instrument:<kind>`.
+    (no letter that could be read), `illegible` (a single letter or digit as written, or characters that mean nothing:
+    one letter of another script may become a company's name in Latin ones), `instrument:<kind>`.
     """
 
     raw: str
@@ -117,8 +120,7 @@ def read_names(names: Sequence[str | None], with_noise: bool = False) -> ReadNam
         for i in (i for i, text in enumerate(texts) if not text.isascii()):
             widths[i], wholes[i] = len(texts[i].strip()), len(" ".join(texts[i].split()))
             texts[i], flags[i] = _latin(texts[i])
-    starts = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=starts[1:])
+    starts = np.fromiter(accumulate(map(len, texts), initial=0), np.int64, len(texts) + 1)
     raw = np.frombuffer("".join(texts).encode(), np.uint8)
     noise = np.empty(20 * len(raw) + 400 if with_noise else 0, np.uint8)  # no rule writes more than that
     text, sizes, share_class, kinds, plain, noted = read_lines(
@@ -136,6 +138,9 @@ def read_names(names: Sequence[str | None], with_noise: bool = False) -> ReadNam
         ("empty", (counts == 0) & (wholes == 0)),
     ):
         flags |= there.astype(np.uint16) << FLAGS.index(flag)
+    for i in np.flatnonzero((counts == 1) & (token_ends[:, 0] == 1)).tolist():
+        if _is_illegible(names[i] or ""):
+            flags[i] |= flag_bits(["illegible"])
     kept = noise[: noted[0]].tobytes().decode() if with_noise else ""
     return ReadNames(spelling, rooms, token_ends, counts, form, share_class, flags, kept)
 
@@ -154,7 +159,14 @@ def _latin(raw: str) -> tuple[str, int]:
     text, mixed = _mend_homoglyphs(text)
     if mixed:
         flags.add("mixed_script")
+    if text and _is_illegible(text):
+        flags.add("illegible")
     return _ascii(text), flag_bits(flags)
+
+
+def _is_illegible(text: str) -> bool:
+    """Whether there is one letter or digit only, or a code point without meaning (Unicode: unassigned, private)."""
+    return sum(map(str.isalnum, text)) == 1 or not MEANINGLESS.isdisjoint(map(unicodedata.category, text))
 
 
 def _mend_homoglyphs(text: str) -> tuple[str, bool]:

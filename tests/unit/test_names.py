@@ -129,6 +129,11 @@ def test_a_name_that_looks_like_noise_throughout_is_the_name(raw: str, core: str
         ("IBM\u200b Corp", "hidden_characters"),
         ("INTERNATIONAL BUSINESS MACHINES", "truncated"),
         ("Toyota ADR", "instrument:adr"),
+        ("2", "illegible"),
+        ("-- k.", "illegible"),
+        ("\u0b9a", "illegible"),
+        ("\u00a5_\u00b2", "illegible"),
+        ("\U0006b6d4 Oi", "illegible"),
         (" ".join("abcdefghijklmnopq"[i] * 3 for i in range(17)), "overlong"),
     ],
 )
@@ -137,7 +142,7 @@ def test_a_flag_says_what_is_odd(raw: str | None, flag: str) -> None:
 
 
 def test_a_plain_name_has_no_flag() -> None:
-    assert parse_name("Boeing Company").flags == ()
+    assert [parse_name(raw).flags for raw in ("Boeing Company", "X Corp", "HP", "\u4e2d\u77f3\u6cb9")] == [()] * 4
 
 
 def test_letters_that_only_look_latin_are_read_as_what_they_look_like() -> None:
