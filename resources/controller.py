@@ -75,13 +75,15 @@ class Seen:
     """The world. `places`: every instance that was started and not stopped.
 
     resting: it died too often to be started again at once. `routes`: what the router follows (None: no router
-    answers). `faults`: why an instance is dead. `breaches`: what rings for the new fleet, in sentences.
+    answers). `faults`: why an instance is dead. `breaches`: what rings for the new fleet, in sentences. `requests`: how
+    many the new fleet was sent since the last step.
     """
 
     places: Mapping[Place, Health] = field(default_factory=dict)
     routes: Routes | None = None
     faults: Mapping[Place, str] = field(default_factory=dict)
     breaches: tuple[str, ...] = ()
+    requests: int = 0
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,16 @@ def _move_on(ledger: Ledger, seen: Seen, now: float) -> Ledger:
         return take_step(ledger, now) if ready and seen.routes is not None else ledger
     if seen.breaches:
         return turn_back(ledger, seen.breaches[0], now)
+    rollout, waited = ledger.desired.rollout, now - ledger.since
     # A bake counts only while the traffic goes where the step says.
-    baked = now - ledger.since >= ledger.desired.rollout.bake_seconds and seen.routes == routes_of(ledger, seen)
-    return take_step(ledger, now) if baked else ledger
+    if waited < rollout.bake_seconds or seen.routes != routes_of(ledger, seen):
+        return ledger
+    if seen.requests >= rollout.wanted_requests:
+        return take_step(ledger, now)
+    if waited < rollout.bake_seconds + rollout.traffic_seconds:
+        return ledger
+    of = f"{seen.requests} of at least {rollout.wanted_requests} requests in {waited:.0f} s"
+    return turn_back(ledger, f"no traffic: the new version was asked {of}", now)
 
 
 def _all_ready(ledger: Ledger, seen: Seen, *roles: Role) -> bool:

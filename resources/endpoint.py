@@ -139,8 +139,7 @@ class Endpoint(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
     def deploy(self, spec: EndpointSpec, seconds: float = 300.0) -> EndpointStatus:
         """Wish for a spec and see it through. EndpointError: it was turned back; what served before serves."""
         self.apply(spec)
-        bakes = len(spec.rollout.shares()) * spec.rollout.bake_seconds
-        status = self.settle(spec.name, seconds + bakes)
+        status = self.settle(spec.name, seconds + spec.rollout.longest_seconds)
         if self._known(spec.name).good != spec:
             raise EndpointError(f"{spec.name} was not deployed: {status.reason}")
         return status

@@ -113,7 +113,10 @@ class LocalEndpoint(Endpoint):
         seen = fleet.see(now, note=True)
         if ledger.phase not in ("Creating", "Updating") or ledger.step == 0:
             return seen
-        return replace(seen, breaches=breaches(ledger, fleet.windows(ledger.since), now))
+        windows = fleet.windows(ledger.since)
+        new = {target(ledger.generation, "production", variant.name) for variant in ledger.desired.variants}
+        asked = sum(window.requests for window in windows if window.target in new)
+        return replace(seen, breaches=breaches(ledger, windows, now), requests=asked)
 
     def _do(self, name: str, ledger: Ledger, actions: Sequence[Action], now: float) -> int:
         """Do what is to be done, in its order; how many actions that were."""

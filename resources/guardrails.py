@@ -86,11 +86,15 @@ def update_request(spec: EndpointSpec, config: str, alarms: Sequence[str]) -> Js
 
 
 def alarm_requests(spec: EndpointSpec) -> list[Json]:
-    """`put_metric_alarm` for each alarm on each variant. Periods are whole minutes: CloudWatch's for these metrics."""
-    return [_alarm(spec.name, variant.name, alarm) for variant in spec.variants for alarm in spec.alarms]
+    """`put_metric_alarm` for each alarm on each variant. Periods are whole minutes: CloudWatch's for these metrics.
+
+    Where the rollout asks for a least of requests, a period with too few of them rings as well.
+    """
+    missing = "breaching" if spec.rollout.wanted_requests else "notBreaching"
+    return [_alarm(spec.name, variant.name, alarm, missing) for variant in spec.variants for alarm in spec.alarms]
 
 
-def _alarm(endpoint: str, variant: str, alarm: Alarm) -> Json:
+def _alarm(endpoint: str, variant: str, alarm: Alarm, missing: str) -> Json:
     period = max(60, 60 * round(alarm.period_seconds / 60))
     dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
 
@@ -123,7 +127,7 @@ def _alarm(endpoint: str, variant: str, alarm: Alarm) -> Json:
         "DatapointsToAlarm": alarm.periods,
         "Threshold": alarm.threshold,
         "ComparisonOperator": "GreaterThanThreshold" if alarm.when == "above" else "LessThanThreshold",
-        "TreatMissingData": "notBreaching",
+        "TreatMissingData": missing,
         "AlarmDescription": f"{alarm.metric} of {variant} {alarm.when} {alarm.threshold:g}: turns a rollout back",
     }
     return {"AlarmName": named(f"{endpoint}-{variant}-{alarm.metric.replace('_', '-')}", request, 200), **request}

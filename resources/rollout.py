@@ -59,20 +59,37 @@ class Rollout:
 
     `baseline`: the canary is judged against a fresh instance of the old version with as much traffic, not against
     instances that have been warm for weeks. (Local only: SageMaker's guardrails have no such fleet.)
+    `least_requests`: what the new fleet must have been asked before a bake counts as done, of a canary or linear
+    rollout; a bake waits for them for `traffic_seconds` longer, and then the rollout is turned back.
     """
 
     kind: Kind = "all_at_once"
     share: float = 1.0
     bake_seconds: float = 0.0
     baseline: bool = False
+    least_requests: int = 0
+    traffic_seconds: float = 600.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.bake_seconds <= LONGEST_BAKE:
             raise SpecError(f"a bake of {self.bake_seconds:g} s is not from 0 to {LONGEST_BAKE} s")
+        if self.least_requests < 0 or self.traffic_seconds < 0:
+            raise SpecError("the least requests of a bake, and how long it waits for them, are 0 or more")
         least = {"all_at_once": 1.0, "canary": 0.0, "linear": LEAST_STEP}[self.kind]
         most = 1.0 if self.kind == "all_at_once" else HALF
         if not least <= self.share <= most or self.share == 0:
             raise SpecError(f"a share of {self.share:g} does not fit {self.kind}: use {least:g} to {most:g}")
+
+    @property
+    def wanted_requests(self) -> int:
+        """What a step must have been asked; nothing where all of the traffic moves at once."""
+        return 0 if self.kind == "all_at_once" else self.least_requests
+
+    @property
+    def longest_seconds(self) -> float:
+        """What all bakes may take together."""
+        waits = self.traffic_seconds if self.wanted_requests else 0.0
+        return len(self.shares()) * (self.bake_seconds + waits)
 
     def shares(self) -> tuple[float, ...]:
         """The new fleet's share after each step; the last is 1."""

@@ -1,5 +1,6 @@
 """Stage 8, serving: the version in production and its challenger, and the decisions taken on each business day."""
 
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ from matching_assets.owners import MODELS, ON_CALL
 from matching_assets.partitions import BUSINESS_DAYS
 from matching_assets.release import ENDPOINT, deploy, newest_approved, shadow
 from matching_assets.reporting import report
+from matching_assets.watching import ROLLOUT, watched
 from resources.endpoint import Endpoint, EndpointError
 from resources.registry import Registry
 from resources.rollout import Rollout
@@ -42,13 +44,16 @@ class DeployConfig(dg.Config):
     """`approved`: the newest approved version. `previous`: the champion before this one, which is a rollback.
 
     `rollout`, `share` and `bake_seconds`: how the traffic moves (resources/rollout.py). `requested_by`: who asks
-    for it; where four eyes are asked for, another than who approved.
+    for it; where four eyes are asked for, another than who approved. `least_requests`: what each step must have been
+    asked within its bake and `traffic_seconds` more: a canary that nobody asked has shown nothing.
     """
 
     version: Which = Which.APPROVED
     rollout: How = How.ALL_AT_ONCE
     share: float = 1.0
     bake_seconds: float = 0.0
+    least_requests: int = 20
+    traffic_seconds: float = 600.0
     requested_by: str = ""
 
 
@@ -117,13 +122,21 @@ def experiment_result(
     deps=["approval", "shadow_comparison", "experiment_result"],
     io_manager_key="folder_io_manager",
     pool="endpoint",
+    check_specs=[
+        dg.AssetCheckSpec(
+            ROLLOUT,
+            asset="deployed_endpoint",
+            description="Guards what serves while traffic moves: nothing spoke against the new version beside the old. "
+            "If it fails, what served before serves again; the sentence says what spoke against it.",
+        )
+    ],
 )
 def deployed_endpoint(
     config: DeployConfig,
     registry: dg.ResourceParam[Registry],
     store: dg.ResourceParam[ObjectStore],
     endpoint: dg.ResourceParam[Endpoint],
-) -> dg.MaterializeResult[Folder]:
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Folder]]:
     """The approved version that answers in production. The one before serves until the new one answers."""
     champion = registry.champion()
     by, back = config.requested_by, config.version is Which.PREVIOUS
@@ -131,14 +144,21 @@ def deployed_endpoint(
     tried = experiment.under_way(endpoint)
     if tried and not back and tried.digests["B"] != package.bundle_digest:
         raise EndpointError(f"version {package.version} is not in the A/B under way: end that with `matching ab stop`")
-    rollout = Rollout(config.rollout.value, config.share, config.bake_seconds, baseline=True)
-    status, manifest = deploy(package, store, endpoint, rollout)
+    traffic = (config.least_requests, config.traffic_seconds)
+    rollout = Rollout(config.rollout.value, config.share, config.bake_seconds, True, *traffic)
+    began = time.time()
+    try:
+        status, manifest = deploy(package, store, endpoint, rollout)
+    except EndpointError as problem:
+        yield watched(endpoint, began, package.version, rollout, str(problem))
+        raise
+    yield watched(endpoint, began, package.version, rollout)
     if back:
         registry.rollback(by)
     else:
         registry.promote(package.version, expected=champion.version if champion else None, by=by)
     facts = {"endpoint": ENDPOINT, "registry_version": package.version, "bundle_version": manifest.version}
-    return report(
+    yield report(
         Folder(facts={**facts, "bundle_digest": package.bundle_digest}),
         numbers={"registry_version": package.version},
         facts={

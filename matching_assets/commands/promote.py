@@ -1,7 +1,8 @@
 """Deploy the newest approved version, after a comparison with the champion.
 
 What serves stays until the new version answers as it should; with --canary or --linear the traffic moves step by step,
-and back by itself when an alarm rings or the version does worse than a fresh instance of the old one beside it.
+and back by itself when an alarm rings, when nobody asks, or when the version does worse than a fresh instance of the
+old one beside it.
 
   matching promote
   matching promote --canary 0.1 --bake 300 --by ann
@@ -24,6 +25,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bake", metavar="SECONDS", type=float, default=0.0, help="watch each step so long (default 0)"
     )
+    parser.add_argument(
+        "--requests",
+        metavar="N",
+        type=int,
+        default=20,
+        help="of a canary or linear step: ask it at least so often before it counts as watched (default 20)",
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=float,
+        default=600.0,
+        help="for these requests, beside the bake; then the traffic goes back (default 600)",
+    )
     parser.add_argument("--by", metavar="NAME", default="", help="who asks: with four eyes, not who approved")
 
 
@@ -33,4 +48,5 @@ def run(given: argparse.Namespace) -> int:
 
     kind = "CANARY" if given.canary else "LINEAR" if given.linear else "ALL_AT_ONCE"
     config = {"rollout": kind, "share": given.canary or given.linear or 1.0, "bake_seconds": given.bake}
+    config |= {"least_requests": given.requests, "traffic_seconds": given.wait}
     return run_deployment("promote", {**config, "requested_by": given.by}, ["shadow_comparison", "deployed_endpoint"])

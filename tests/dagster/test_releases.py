@@ -108,6 +108,16 @@ def test_a_version_in_an_ab_takes_over_only_when_labels_have_shown_it_to_be_bett
     assert experiment.under_way(platform.endpoint) is None
 
 
+def test_a_canary_that_nobody_asks_is_turned_back_and_that_is_kept(platform, versions):
+    served = serving(platform)
+    canary = {"rollout": "CANARY", "share": 0.5, "traffic_seconds": 0}
+    promoted = platform.run("promote", assets=["deployed_endpoint"], ops={"deployed_endpoint": canary})
+    (check,) = promoted.get_asset_check_evaluations()
+    assert (check.check_name, check.passed, promoted.success) == ("rollout_quiet", False, False)
+    assert "no traffic: the new version was asked 0 of at least 20 requests" in check.description
+    assert serving(platform) == served
+
+
 def test_the_old_reference_gives_the_old_version_back(platform, versions):
     first, _ = versions
     reference = pl.read_parquet(platform.landing / "reference.parquet")

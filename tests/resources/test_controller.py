@@ -52,12 +52,13 @@ class World:
     ringing: set[int] = field(default_factory=set)
     slow_router: bool = False
     told: Routes | None = None
+    requests: int = 0
     live: list[tuple[Routes, Ledger]] = field(default_factory=list)
 
     def look(self) -> Seen:
         faults = {place: "it died" for place, health in self.places.items() if health == "dead"}
         rings = ("an alarm",) if self.ledger.generation in self.ringing else ()
-        return Seen(dict(self.places), self.routes, faults, rings)
+        return Seen(dict(self.places), self.routes, faults, rings, self.requests)
 
     def advance(self, crash_after: int | None = None) -> int:
         """One look and what it asks for, of which only the first `crash_after` actions are done."""
@@ -110,6 +111,37 @@ def brought_up(first: EndpointSpec) -> World:
 CANARY = Rollout("canary", 0.1, bake_seconds=5)
 LINEAR = Rollout("linear", 0.25, bake_seconds=3, baseline=True)
 ROLLOUTS = [Rollout(), CANARY, replace(CANARY, baseline=True), LINEAR]
+
+
+@pytest.mark.parametrize("kind", ["canary", "linear"])
+def test_a_step_that_nobody_asks_waits_and_is_turned_back(kind):
+    world = brought_up(spec("a"))
+    rollout = Rollout(kind, 0.5, bake_seconds=5, least_requests=20, traffic_seconds=30)
+    world.ledger = wish(world.ledger, spec("b", rollout), world.now)
+    world.requests = 19
+    for _ in range(20):
+        world.ready()
+        world.advance()
+    assert (world.ledger.phase, world.ledger.step) == ("Updating", 1)
+    world.settle()
+    assert serving(world) == {"a"}
+    assert world.ledger.reason.startswith("no traffic: the new version was asked 19 of at least 20 requests")
+
+
+def test_a_step_that_is_asked_enough_goes_on():
+    world = brought_up(spec("a"))
+    asked = replace(CANARY, least_requests=20)
+    world.ledger = wish(world.ledger, spec("b", asked), world.now)
+    world.requests = 20
+    world.settle()
+    assert serving(world) == {"b"}
+
+
+def test_what_moves_all_at_once_needs_nobody_to_ask():
+    world = brought_up(spec("a"))
+    world.ledger = wish(world.ledger, spec("b", Rollout(least_requests=20)), world.now)
+    world.settle()
+    assert serving(world) == {"b"}
 
 
 @pytest.mark.parametrize("rollout", ROLLOUTS)

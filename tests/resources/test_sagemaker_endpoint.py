@@ -84,6 +84,13 @@ def test_a_rollout_is_a_blue_green_policy(rollout: Rollout, traffic: dict[str, o
     assert deployment["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "alarm"}]}
 
 
+def test_where_requests_are_asked_for_a_silent_variant_rings():
+    asked = Rollout("canary", 0.1, 300, least_requests=20)
+    for rollout, missing in ((asked, "breaching"), (replace(asked, least_requests=0), "notBreaching")):
+        (request,) = alarm_requests(replace(SPEC, alarms=(Alarm("error_share", 0.01),), rollout=rollout))
+        assert request["TreatMissingData"] == missing
+
+
 def test_each_alarm_watches_each_variant(aws: None):
     client = boto3.client("cloudwatch", region_name="us-east-1")
     alarms = (Alarm("error_share", 0.01), Alarm("latency_p99_ms", 50.0, periods=2), Alarm("review_share", 0.6))
