@@ -20,13 +20,14 @@ from typing import Any, TextIO
 
 import polars as pl
 
+from matching import metric_names as names
 from matching.files import atomic_write
 
 DECISIONS = ("match", "review", "no_match")
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 PROBABILITIES = tuple(i / 20 for i in range(1, 20))
 MOST_VALUES = 100  # of one metric in one CloudWatch line
-NAMESPACE = "Matching"
+BUSY = ("429", "503")
 
 
 class Meter:
@@ -66,10 +67,10 @@ class Meter:
         self._counted[self._records, "", ""] += decisions.height
         for band, count in bands.items():
             self._counted[self._decisions, "band", band] += count
-            self._lines["counts"][f"Decisions_{band}"] += count
+            self._lines["counts"][names.BANDS[band]] += count
         self._counted[self._degraded, "", ""] += degraded
-        self._lines["counts"]["Degraded"] += degraded
-        self._lines["counts"]["Records"] += decisions.height
+        self._lines["counts"][names.DEGRADED] += degraded
+        self._lines["counts"][names.RECORDS] += decisions.height
         for probability in decisions["probability"].to_list():
             self._probability.record(probability)
 
@@ -77,7 +78,7 @@ class Meter:
         """A request that was not answered. `kind`: a word of ours, never of the request."""
         self._request(str(int(status)), seconds)
         self._counted[self._errors, "kind", kind] += 1
-        self._lines["counts"]["Errors"] += 1
+        self._lines["counts"][names.ERRORS] += 1
 
     def totals(self, faults: Mapping[str, int], dropped: int) -> None:
         """What others count: faults of the encoder by kind, telemetry rows that were dropped; both since the start."""
@@ -104,7 +105,8 @@ class Meter:
     def _request(self, status: str, seconds: float) -> None:
         self._counted[self._requests, "status", status] += 1
         self._seconds.record(seconds)
-        self._lines["counts"]["Requests"] += 1
+        self._lines["counts"][names.REQUESTS] += 1
+        self._lines["counts"][names.THROTTLED] += status in BUSY
         self._lines["latency"].append(round(1000 * seconds, 3))
         if self._emf is None:
             self._lines = _empty()
@@ -113,14 +115,17 @@ class Meter:
 
     def _write_line(self) -> None:
         said, self._lines = self._lines, _empty()
-        units = dict.fromkeys(said["counts"], "Count") | {"Latency": "Milliseconds"}
+        units = dict.fromkeys(names.COUNTS, "Count") | {names.LATENCY: "Milliseconds"}
         metrics = [{"Name": name, "Unit": unit} for name, unit in units.items()]
-        about = {"Namespace": NAMESPACE, "Dimensions": [["BundleVersion"]], "Metrics": metrics}
+        where = {name: os.environ[variable] for name, variable in names.DIMENSIONS.items() if variable in os.environ}
+        dimensions = [[names.BUNDLE], *([list(where)] if where else [])]
+        about = {"Namespace": names.NAMESPACE, "Dimensions": dimensions, "Metrics": metrics}
         line = {
             "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [about]},
-            "BundleVersion": self.bundle_version,
-            "Latency": said["latency"],
-            **said["counts"],
+            names.BUNDLE: self.bundle_version,
+            **where,
+            names.LATENCY: said["latency"],
+            **{name: said["counts"][name] for name in names.COUNTS},  # zeros too: an alarm takes none for missing
         }
         print(json.dumps(line), file=self._emf, flush=True)
 

@@ -11,13 +11,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from matching import metric_names as names
 from resources.alarms import Alarm
 from resources.rollout import EndpointSpec, Variant
 
 Json = dict[str, Any]
-NAMESPACE = "Matching"
-"""Of the metrics that the container reports itself (CloudWatch EMF), with the dimensions of AWS/SageMaker."""
-
 TRAFFIC = {"all_at_once": "ALL_AT_ONCE", "canary": "CANARY", "linear": "LINEAR"}
 LEAST_TIMEOUT, MOST_TIMEOUT = 600, 28800
 START_SECONDS = 1800
@@ -41,7 +39,9 @@ def endpoint_requests(
     models, production, shadow = [], [], []
     for variant in (*spec.variants, *([spec.shadow] if spec.shadow else [])):
         source = {"S3Uri": uri(variant.bundle_digest), "S3DataType": "S3Prefix", "CompressionType": "None"}
-        container = {"Image": image, "ModelDataSource": {"S3DataSource": source}}
+        where = dict(zip(names.DIMENSIONS.values(), (spec.name, variant.name), strict=True))
+        about = {"MATCHING_METRICS": "emf", **where}
+        container = {"Image": image, "ModelDataSource": {"S3DataSource": source}, "Environment": about}
         model = {"PrimaryContainer": container, "ExecutionRoleArn": role}
         model["ModelName"] = named(spec.name, model)
         models.append(model)
@@ -96,31 +96,24 @@ def alarm_requests(spec: EndpointSpec) -> list[Json]:
 
 def _alarm(endpoint: str, variant: str, alarm: Alarm, missing: str) -> Json:
     period = max(60, 60 * round(alarm.period_seconds / 60))
-    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
+    known = zip(names.DIMENSIONS, (endpoint, variant), strict=True)
+    dimensions = [{"Name": name, "Value": value} for name, value in known]
 
     def metric(identity: str, name: str, namespace: str = "AWS/SageMaker", stat: str = "Sum") -> Json:
         wanted = {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions}
         return {"Id": identity, "MetricStat": {"Metric": wanted, "Period": period, "Stat": stat}, "ReturnData": False}
 
-    parts, expression = {
-        "error_share": (
-            [metric("bad", "Invocation5XXErrors"), metric("all", "Invocations")],
-            f"IF(all >= {alarm.least}, bad / all)",
-        ),
-        "latency_p99_ms": (
-            [metric("slow", "ModelLatency", stat="p99"), metric("all", "Invocations")],
-            f"IF(all >= {alarm.least}, slow / 1000)",  # ModelLatency is in microseconds
-        ),
-    }.get(
-        alarm.metric,
-        (
-            [
-                metric("part", alarm.metric.replace("_share", "_records"), NAMESPACE),
-                metric("all", "records", NAMESPACE),
-            ],
-            f"IF(all >= {alarm.least}, part / all)",
-        ),
-    )
+    if alarm.metric == "error_share":
+        parts = [metric("part", "Invocation5XXErrors"), metric("all", "Invocations")]
+        expression = "part / all"
+    elif alarm.metric == "latency_p99_ms":
+        parts = [metric("slow", "ModelLatency", stat="p99"), metric("all", "Invocations")]
+        expression = "slow / 1000"  # ModelLatency is in microseconds
+    else:
+        part, of = names.SHARES[alarm.metric]
+        parts = [metric("part", part, names.NAMESPACE), metric("all", of, names.NAMESPACE)]
+        expression = "part / all"
+    expression = f"IF(all >= {alarm.least}, {expression})"
     request: Json = {
         "Metrics": [*parts, {"Id": "value", "Expression": expression, "ReturnData": True}],
         "EvaluationPeriods": alarm.periods,

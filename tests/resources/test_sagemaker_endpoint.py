@@ -3,13 +3,17 @@
 What comes of it is in endpoint_contract.py, on standin_sagemaker.py.
 """
 
+import json
 from dataclasses import replace
+from io import StringIO
+from typing import get_args
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
-from resources.alarms import Alarm
+from matching.runtime_metrics import Meter
+from resources.alarms import Alarm, Metric
 from resources.endpoint import EndpointError, single
 from resources.endpoint_sagemaker import SageMakerEndpoint, follow
 from resources.guardrails import alarm_requests, endpoint_requests, scaling_requests, update_request
@@ -89,6 +93,29 @@ def test_where_requests_are_asked_for_a_silent_variant_rings():
     for rollout, missing in ((asked, "breaching"), (replace(asked, least_requests=0), "notBreaching")):
         (request,) = alarm_requests(replace(SPEC, alarms=(Alarm("error_share", 0.01),), rollout=rollout))
         assert request["TreatMissingData"] == missing
+
+
+def test_what_alarms_ask_for_of_the_container_is_what_it_reports(monkeypatch):
+    models, _ = requests(SPEC)
+    for name, text in models[0]["PrimaryContainer"]["Environment"].items():
+        monkeypatch.setenv(name, text)
+    out = StringIO()
+    meter = Meter("v1", emf=out)
+    meter.refused(0.001, 429, "busy")
+    meter.flush()
+    line = json.loads(out.getvalue())
+    (about,) = line["_aws"]["CloudWatchMetrics"]
+    reported = {(about["Namespace"], metric["Name"]) for metric in about["Metrics"]}
+
+    metrics = set(get_args(Metric)) - {"error_share", "latency_p99_ms"}
+    alarms = tuple(Alarm(metric, 0.1) for metric in sorted(metrics))
+    for request in alarm_requests(replace(SPEC, alarms=alarms)):
+        for asked in (part["MetricStat"]["Metric"] for part in request["Metrics"] if "MetricStat" in part):
+            dimensions = {dimension["Name"]: dimension["Value"] for dimension in asked["Dimensions"]}
+            assert (asked["Namespace"], asked["MetricName"]) in reported
+            assert list(dimensions) in about["Dimensions"]
+            assert {name: line[name] for name in dimensions} == dimensions
+    assert (line["throttled_requests"], line["match_records"]) == (1, 0)
 
 
 def test_each_alarm_watches_each_variant(aws: None):

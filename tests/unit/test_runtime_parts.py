@@ -127,7 +127,7 @@ def test_a_killed_worker_is_still_counted_and_a_line_for_cloudwatch_is_json(tmp_
     said = json.loads(out.getvalue())
     named = {one["Name"] for one in said["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     assert named <= said.keys()
-    assert (said["Requests"], said["Errors"], said["Latency"]) == (2, 1, [4.0, 1.0])
+    assert (said["requests"], said["errors"], said["latency_ms"]) == (2, 1, [4.0, 1.0])
 
 
 def test_a_bundle_that_decides_otherwise_than_its_golden_records_is_found_out(small_scorer, small_bundle, tmp_path):
