@@ -22,6 +22,7 @@ from matching.name_tables import HIDDEN, HOMOGLYPHS, INSTRUMENTS, MARKS
 MAX_TOKENS = 16
 LONGEST_NAME = 512  # characters that are read: no company has a longer name, and some patterns are slow on long texts
 FEED_WIDTHS = range(28, 33)  # feeds cut names at 30 or 31 characters: at this length the last word may be a fragment
+MOST_DIGITS = 2
 MEANINGLESS = frozenset({"Cn", "Co"})
 FLAGS = (
     "hidden_characters", "mixed_script", *(f"instrument:{kind}" for kind, _ in INSTRUMENTS),
@@ -39,8 +40,8 @@ class ParsedName:
     line_noise: what was taken off, in words; also what stands after the last token that fits.
     flags: `empty`, `truncated` (may have been cut by a feed), `overlong` (more than MAX_TOKENS words or LONGEST_NAME
     characters), `mixed_script` (letters of another script among Latin ones), `hidden_characters`, `untransliterated`
-    (no letter that could be read), `illegible` (a single letter or digit as written, or characters that mean nothing:
-    one letter of another script may become a company's name in Latin ones), `instrument:<kind>`.
+    (no letter that could be read), `illegible` (as written a single letter, a number of two digits, or characters that
+    mean nothing: one letter of another script may become a company's name in Latin ones), `instrument:<kind>`.
     """
 
     raw: str
@@ -138,7 +139,7 @@ def read_names(names: Sequence[str | None], with_noise: bool = False) -> ReadNam
         ("empty", (counts == 0) & (wholes == 0)),
     ):
         flags |= there.astype(np.uint16) << FLAGS.index(flag)
-    for i in np.flatnonzero((counts == 1) & (token_ends[:, 0] == 1)).tolist():
+    for i in np.flatnonzero((counts == 1) & (token_ends[:, 0] <= 2)).tolist():
         if _is_illegible(names[i] or ""):
             flags[i] |= flag_bits(["illegible"])
     kept = noise[: noted[0]].tobytes().decode() if with_noise else ""
@@ -165,8 +166,10 @@ def _latin(raw: str) -> tuple[str, int]:
 
 
 def _is_illegible(text: str) -> bool:
-    """Whether there is one letter or digit only, or a code point without meaning (Unicode: unassigned, private)."""
-    return sum(map(str.isalnum, text)) == 1 or not MEANINGLESS.isdisjoint(map(unicodedata.category, text))
+    """Whether a text with letters or digits is no name: see the flag `illegible`. Meaning is Unicode's: Cn and Co."""
+    said = "".join(filter(str.isalnum, text))
+    short = len(said) == 1 or (said.isdigit() and len(said.lstrip("0")) <= MOST_DIGITS)
+    return short or not MEANINGLESS.isdisjoint(map(unicodedata.category, text))
 
 
 def _mend_homoglyphs(text: str) -> tuple[str, bool]:

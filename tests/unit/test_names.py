@@ -131,6 +131,7 @@ def test_a_name_that_looks_like_noise_throughout_is_the_name(raw: str, core: str
         ("Toyota ADR", "instrument:adr"),
         ("2", "illegible"),
         ("-- k.", "illegible"),
+        ("0037", "illegible"),
         ("\u0b9a", "illegible"),
         ("\u00a5_\u00b2", "illegible"),
         ("\U0006b6d4 Oi", "illegible"),
@@ -142,7 +143,8 @@ def test_a_flag_says_what_is_odd(raw: str | None, flag: str) -> None:
 
 
 def test_a_plain_name_has_no_flag() -> None:
-    assert [parse_name(raw).flags for raw in ("Boeing Company", "X Corp", "HP", "\u4e2d\u77f3\u6cb9")] == [()] * 4
+    for raw in ("Boeing Company", "X Corp", "HP", "3M", "111", "37 Ltd", "\u4e2d\u77f3\u6cb9"):
+        assert parse_name(raw).flags == (), raw
 
 
 def test_letters_that_only_look_latin_are_read_as_what_they_look_like() -> None:
