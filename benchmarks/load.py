@@ -7,8 +7,8 @@ Client and server are on one machine and share its processors with whatever else
 much of them was free. The bundles are those of the scale part (`python -m benchmarks scale`). Every answer is compared
 with what the bundle that made it decides in this process: `wrong` counts decisions that differ (a degraded one may only
 be a review; `wrong_answers` has the first), `duplicate_ids` ids that stand for two questions. `sent_again` counts
-requests that were tried more than once, `refused_by_status` what those tries were told (0: the connection broke), and
-`load_average` is of before, with what others did on the machine. What is found goes to `results/load.json` in the
+requests that were tried more than once, `refused_by_status` what those tries were told (or how the connection broke),
+and `load_average` is of before, with what others did on the machine. What is found goes to `results/load.json` in the
 scratch folder.
 """
 
@@ -229,7 +229,7 @@ def judged(answers: Sequence[Answer], ids: Sequence[str], expected: Expected) ->
         "failed_by_status": dict(Counter(str(answer.status) for answer in answers if answer.status != 200)),
         **marks, "max_ms": round(good[-1], 2),
         "sent_again": sum(answer.tries > 1 for answer in answers),
-        "refused_by_status": dict(Counter(str(one) for answer in answers for one in answer.refused)),
+        "refused_by_status": dict(Counter(told for answer in answers for told in answer.refused)),
         "wrong": len(wrong), "wrong_answers": wrong[:5], "degraded": degraded,
         "distinct_ids": len(questions), "duplicate_ids": sum(len(asked) > 1 for asked in questions.values()),
         "versions": len({answer.headers.get("x-bundle-version") for answer in answers if answer.status == 200}),

@@ -31,7 +31,7 @@ class Answer:
     ms: float = 0.0
     status: int = 0
     tries: int = 0
-    refused: list[int] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -120,12 +120,13 @@ class Load:
             answer.headers = {}
             try:
                 await self._ask(request, answer)
-            except (OSError, TimeoutError):
-                answer.status = 0
+                told = str(answer.status)
+            except OSError as lost:  # TimeoutError too
+                answer.status, told = 0, type(lost).__name__
             answer.ms = 1000 * (time.perf_counter() - due)
             if answer.status not in (0, *AGAIN):
                 return
-            answer.refused.append(answer.status)
+            answer.refused.append(told)
 
     async def _ask(self, request: bytes, answer: Answer) -> None:
         connection = next((one for one in iter(self._take, None) if one.open), None)
