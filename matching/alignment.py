@@ -121,16 +121,14 @@ def word_similarity(left: Any, right: Any, masks: Any) -> tuple[float, int]:
 
     A near number is another number, within a word too.
     """
-    if not same_digits(left, right):
-        return 0.0, NONE
     short, long = (left, right) if len(left) <= len(right) else (right, left)
     abbreviation = abbreviates(short, long)
-    if abbreviation > 0:
+    if abbreviation > 0 and same_digits(left, right):
         # Feeds shorten names and references seldom do: `rumble` is likelier another company than short for `rumbleon`.
         return abbreviation if len(left) < len(right) else BACKWARDS * abbreviation, ABBREVIATION
     if len(short) >= 4 and (len(long) - len(short)) * 4 <= len(long):
         spelling = edit_similarity(left, right, masks)
-        if spelling >= LEAST_SPELLING:
+        if spelling >= LEAST_SPELLING and same_digits(left, right):
             return spelling * spelling, SPELLING
     return 0.0, NONE
 
@@ -156,9 +154,8 @@ def align(
                 right_match[j], right_kind[j], right_similarity[j] = i, EXACT, 1.0
                 break
     for i in range(n):
-        for j in range(m):
-            grid[i, j] = 0.0
-            if left_match[i] < 0 and right_match[j] < 0:
+        for j in range(m if left_match[i] < 0 else 0):
+            if right_match[j] < 0:
                 a = left_chars[left_starts[left[i]] : left_starts[left[i] + 1]]
                 b = right_chars[right_starts[right[j]] : right_starts[right[j] + 1]]
                 similarity, kind = word_similarity(a, b, masks)
@@ -203,7 +200,9 @@ def joined(
         if whole_kind[i] == EXACT:
             continue
         word = whole_chars[whole_starts[whole[i]] : whole_starts[whole[i] + 1]]
-        for first in range(len(parts)):
+        for first in range(len(parts) - 1):
+            if part_chars[part_starts[parts[first]]] != word[0]:
+                continue
             at, last = 0, first
             while last < len(parts) and at < len(word) and (part_match[last] < 0 or part_match[last] == i):
                 part = part_chars[part_starts[parts[last]] : part_starts[parts[last] + 1]]
@@ -212,25 +211,23 @@ def joined(
                 at += len(part)
                 last += 1
             complete = at == len(word) or (at > len(word) and whole_kind[i] != ABBREVIATION)
-            if complete and last - first >= 2:
-                if whole_match[i] >= 0:
-                    former = whole_match[i]
-                    part_match[former], part_kind[former], part_similarity[former] = -1, NONE, 0.0
-                whole_match[i], whole_kind[i], whole_similarity[i] = first, JOINED, 0.95
-                part_match[first:last], part_kind[first:last], part_similarity[first:last] = i, JOINED, 0.95
-                break
-            if whole_kind[i] == NONE and 2 <= len(word) <= len(parts) - first:
-                initials = True
-                for c in range(len(word)):
-                    if part_match[first + c] >= 0 or part_chars[part_starts[parts[first + c]]] != word[c]:
-                        initials = False
+            kind, similarity = JOINED, 0.95
+            if not complete or last - first < 2:
+                kind, similarity, last, end = INITIALS, 0.8, first, min(first + len(word), len(parts))
+                while last < end and part_match[last] < 0:
+                    if part_chars[part_starts[parts[last]]] != word[last - first]:
                         break
+                    last += 1
                 follows = i > 0 and first > 0 and whole_match[i - 1] == first - 1
-                if initials and (len(word) > 2 or len(parts) == 2 or follows):
-                    whole_match[i], whole_kind[i], whole_similarity[i] = first, INITIALS, 0.8
-                    last = first + len(word)
-                    part_match[first:last], part_kind[first:last], part_similarity[first:last] = i, INITIALS, 0.8
-                    break
+                clear = len(word) > 2 or (len(word) == 2 and (len(parts) == 2 or follows))
+                if whole_kind[i] != NONE or last - first < len(word) or not clear:
+                    continue
+            elif whole_match[i] >= 0:
+                former = whole_match[i]
+                part_match[former], part_kind[former], part_similarity[former] = -1, NONE, 0.0
+            whole_match[i], whole_kind[i], whole_similarity[i] = first, kind, similarity
+            part_match[first:last], part_kind[first:last], part_similarity[first:last] = i, kind, similarity
+            break
 
 
 @nb.njit(cache=True, nogil=True)
@@ -257,10 +254,9 @@ def letters(tokens: Any, chars: Any, starts: Any, out: Any) -> int:
     """Write the words of a name without spaces to `out` and return their length."""
     at = 0
     for t in tokens:
-        for p in range(starts[t], starts[t + 1]):
-            if at < len(out):
-                out[at] = chars[p]
-                at += 1
+        for p in range(starts[t], min(starts[t + 1], starts[t] + len(out) - at)):
+            out[at] = chars[p]
+            at += 1
     return at
 
 
@@ -287,12 +283,10 @@ def name_features(
 
     The columns are `matching.features.NAME_FEATURES`, in their order. longest: words that a name may have.
     """
-    left_match, right_match = np.empty(longest, np.int32), np.empty(longest, np.int32)
-    left_kind, right_kind = np.empty(longest, np.int32), np.empty(longest, np.int32)
-    left_near, right_near = np.empty(longest, np.float32), np.empty(longest, np.float32)
-    masks = np.zeros(256, np.uint64)
-    grid = np.empty((longest, longest), np.float32)
-    left_text, right_text = np.empty(MAX_LENGTH, np.uint8), np.empty(MAX_LENGTH, np.uint8)
+    left_match, right_match, left_kind, right_kind = np.empty((4, longest), np.int32)
+    left_near, right_near = np.empty((2, longest), np.float32)
+    masks, grid = np.zeros(256, np.uint64), np.empty((longest, longest), np.float32)
+    text = np.empty((2, MAX_LENGTH), np.uint8)
     for p in range(len(pair_record)):
         r, v = pair_record[p], pair_variant[p]
         left, right = record_tokens[record_starts[r] : record_starts[r + 1]], tokens[starts[v] : starts[v + 1]]
@@ -328,22 +322,19 @@ def name_features(
                 other_lost = max(other_lost, w)
             if is_number(chars[char_starts[right[j]] : char_starts[right[j] + 1]]):
                 other_numbers += 1
-        a = letters(left, record_chars, record_char_starts, left_text)
-        b = letters(right, chars, char_starts, right_text)
-        common = 0
-        while common < min(a, b) and left_text[common] == right_text[common]:
-            common += 1
+        a, b = letters(left, record_chars, record_char_starts, text[0]), letters(right, chars, char_starts, text[1])
+        common = common_start(text[0, :a], text[1, :b])
         total, other_total = max(total, 1e-6), max(other_total, 1e-6)
-        same = n == m and n > 0
-        for i in range(min(n, m)):
-            same = same and left_kind[i] == EXACT and left_match[i] == i
+        in_place = 0
+        for i in range(n):
+            in_place += left_kind[i] == EXACT and left_match[i] == i
         o = out[p]
-        o[0] = 1.0 if same else 0.0
+        o[0] = 1.0 if in_place == n == m and n > 0 else 0.0
         o[1] = cover / total
         o[2] = other_cover / other_total
         o[3] = exact / total
         o[4] = left_near[0] if n > 0 and m > 0 and left_match[0] == 0 else 0.0
-        o[5] = edit_similarity(left_text[:a], right_text[:b], masks)
+        o[5] = edit_similarity(text[0, :a], text[1, :b], masks)
         o[6] = common / max(min(a, b), 1)
         o[7] = rarest
         o[8] = lost
@@ -353,9 +344,7 @@ def name_features(
         o[12] = abbreviated / total
         o[13] = spelt / total
         o[14] = together / total
-        o[15] = 0.0
-        if numbers + other_numbers > 0:
-            o[15] = 1.0 if numbers == other_numbers and equal_numbers == numbers else -1.0
+        o[15] = 0.0 if numbers + other_numbers == 0 else 1.0 if numbers == other_numbers == equal_numbers else -1.0
         o[16] = agreement(record_form[r], form[v])
         o[17] = agreement(record_class[r], share_class[v])
         o[18] = truncated[r]

@@ -66,9 +66,9 @@ class Calibration:
         return np.array(self.margin), np.array([math.log(p) - math.log1p(-p) for p in self.value])
 
     def probability(self, margins: ArrayLike) -> NDArray[np.float64]:
-        """The probability of each margin, float64 [n], inside (0, 1) for margins up to about 30 beyond the ends.
+        """The probability of each margin, float64 of the same shape.
 
-        NaN (no candidate) stays NaN. Needs numpy only.
+        Inside (0, 1) for margins up to about 30 beyond the ends. NaN (no candidate) stays NaN. Needs numpy only.
         """
         x = np.asarray(margins, dtype=np.float64)
         points, log_odds = self._points

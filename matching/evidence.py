@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -70,16 +71,20 @@ class Pairs:
 
 def evidence(pairs: Pairs, row: Rows, group: NDArray[np.int64]) -> list[str]:
     """The evidence for each told group (a number of GROUPS; beyond them there is none) of the pair in each row."""
-    texts = np.full(len(row), "", object)
+    texts = [""] * len(row)
     what = _said_in_words()[group]
     if len(told := np.flatnonzero(what >= 0)):
-        texts[told] = _words(pairs, row[told], what[told])
-    for number in set(group.tolist()):
-        if number < len(GROUPS) and (writer := WRITERS.get(GROUPS[number])):
-            told = np.flatnonzero((group == number) & (texts == ""))
-            texts[told] = writer(pairs, row[told], GROUPS[number])
-    found: list[str] = texts.tolist()
-    return found
+        for place, text in zip(told.tolist(), _words(pairs, row[told], what[told]), strict=True):
+            texts[place] = text
+    places: dict[int, list[int]] = {}
+    for place, number in enumerate(group.tolist()):
+        if not texts[place] and number < len(GROUPS):
+            places.setdefault(number, []).append(place)
+    for number, left in places.items():
+        if writer := WRITERS.get(GROUPS[number]):
+            for place, text in zip(left, writer(pairs, row[left], GROUPS[number]), strict=True):
+                texts[place] = text
+    return texts
 
 
 @lru_cache(maxsize=1)
@@ -151,7 +156,7 @@ def _name_length(pairs: Pairs, rows: Rows, _: str) -> list[str]:
 def _origin(pairs: Pairs, rows: Rows, _: str) -> list[str]:
     texts: list[list[str]] = [[] for _ in rows]
     for attribute in (a for a in PRIOR_ATTRIBUTES if a in pairs.records.columns):
-        for text, value in zip(texts, pairs.records[attribute][pairs.record[rows]], strict=True):
+        for text, value in zip(texts, _of_record(pairs, rows, attribute), strict=True):
             if value:
                 text.append(f"{attribute}: {value}")
     return ["; ".join(text) for text in texts]
@@ -160,7 +165,7 @@ def _origin(pairs: Pairs, rows: Rows, _: str) -> list[str]:
 def _standing(pairs: Pairs, rows: Rows, _: str) -> list[str]:
     texts: list[list[str]] = [[] for _ in rows]
     for kind in (k for k in pairs.kinds if k in pairs.index.master.columns):
-        for text, value in zip(texts, pairs.index.master[kind][_references(pairs, rows)], strict=True):
+        for text, value in zip(texts, _of_reference(pairs, rows, kind), strict=True):
             text.append(f"{kind}: {value or 'none'}")
     return ["; ".join(text) for text in texts]
 
@@ -168,18 +173,23 @@ def _standing(pairs: Pairs, rows: Rows, _: str) -> list[str]:
 def _fit(pairs: Pairs, rows: Rows, _: str) -> list[str]:
     texts: list[list[str]] = [[] for _ in rows]
     for attribute in (a for a in PRIOR_ATTRIBUTES if a in pairs.records.columns and a in pairs.index.master.columns):
-        ours = pairs.records[attribute][pairs.record[rows]]
-        theirs = pairs.index.master[attribute][_references(pairs, rows)]
+        ours, theirs = _of_record(pairs, rows, attribute), _of_reference(pairs, rows, attribute)
         for text, o, t in zip(texts, ours, theirs, strict=True):
             if o:
                 text.append(f"{attribute}: {o} with {t or 'none'}")
     return ["; ".join(text) for text in texts]
 
 
-def _references(pairs: Pairs, rows: Rows) -> NDArray[np.int32]:
-    """The number of each pair's reference."""
-    found: NDArray[np.int32] = pairs.index.arrays["variant_reference"][pairs.variant[rows]]
-    return found
+def _of_record(pairs: Pairs, rows: Rows, column: str) -> list[Any]:
+    """What each pair's record has in a column."""
+    values = pairs.records[column]
+    return [values[i] for i in pairs.record[rows].tolist()]  # for a few it is faster than to gather them
+
+
+def _of_reference(pairs: Pairs, rows: Rows, column: str) -> list[Any]:
+    """What each pair's reference has in a column."""
+    values = pairs.index.master[column]
+    return [values[i] for i in pairs.index.arrays["variant_reference"][pairs.variant[rows]].tolist()]
 
 
 def _attributes(pairs: Pairs, rows: Rows, group: str) -> list[str]:
@@ -189,8 +199,7 @@ def _attributes(pairs: Pairs, rows: Rows, group: str) -> list[str]:
             verdict = pairs.features[rows, _COLUMN[feature.name]]
             at = np.flatnonzero(verdict)
             if len(at):
-                ours = pairs.records[attribute][pairs.record[rows[at]]]
-                theirs = pairs.index.master[attribute][_references(pairs, rows[at])]
+                ours, theirs = _of_record(pairs, rows[at], attribute), _of_reference(pairs, rows[at], attribute)
                 for i, v, o, t in zip(at.tolist(), verdict[at].tolist(), ours, theirs, strict=True):
                     texts[i].append(f"{attribute}: {o} {'=' if v > 0 else '/'} {t}")
     return ["; ".join(text) for text in texts]

@@ -166,12 +166,9 @@ def feature_matrix(
     out = np.zeros((len(owner), len(FEATURES)), np.float32)
     table = queries.table
     idf = a["word_idf"]
-    highest = np.float32(idf.max(initial=1.0))
-    record_idf = (
-        np.where(queries.known >= 0, idf[np.maximum(queries.known, 0)], highest).astype(np.float32)
-        if len(idf)
-        else np.full(len(queries.known), highest)
-    )
+    record_idf = np.full(len(queries.known), index.rarest)  # also of words that it does not have
+    seen = np.flatnonzero(queries.known >= 0)
+    record_idf[seen] = idf[queries.known[seen]]
     forms = np.array([*(index.legal_form_number.get(f, UNSEEN) for f in table.forms), MISSING], np.int32)[table.form]
     cut = (table.flags & flag_bits(["truncated"]) != 0).astype(np.float32)
 

@@ -158,10 +158,11 @@ class PriorTables:
 
 def forms_of(records: pl.DataFrame) -> dict[str, list[str | None]]:
     """The ATTRIBUTES that records have in comparable form, None where a record has none."""
+    there = {column.name: column for column in records.iter_columns() if column.name in ATTRIBUTES}
     return {
-        a: [comparable(a, v) for v in (records[a] if records.schema[a] == pl.String else records[a].cast(pl.String))]
+        a: [comparable(a, v) for v in (there[a] if there[a].dtype == pl.String else there[a].cast(pl.String)).to_list()]
         for a in ATTRIBUTES
-        if a in records.columns
+        if a in there
     }
 
 

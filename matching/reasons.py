@@ -105,11 +105,18 @@ def reasons_column(
     }
     owner = record[told.row]
     for code, true in findings.items():
-        found = np.flatnonzero(true)
-        owner = np.append(owner, found)
-        for column, value in zip(columns.values(), (code, "neutral", 0.0, ""), strict=True):
-            column.extend([value] * len(found))
+        if len(found := np.flatnonzero(true)):
+            owner = np.append(owner, found)
+            for column, value in zip(columns.values(), (code, "neutral", 0.0, ""), strict=True):
+                column.extend([value] * len(found))
     return _by_record("reasons", columns, REASON, owner, len(next(iter(findings.values()))))
+
+
+def none_told(records: int) -> tuple[pl.Series, pl.Series]:
+    """The columns of n records of which nothing is told."""
+    reasons = pl.Series("reasons", [[]], dtype=pl.List(REASON))
+    contrast = pl.Series("contrast", [[]], dtype=pl.List(DIFFERENCE))
+    return reasons.new_from_index(0, records), contrast.new_from_index(0, records)
 
 
 def contrast_column(told: Told, record: NDArray[np.int64], features: NDArray[np.float32], records: int) -> pl.Series:

@@ -30,7 +30,7 @@ from matching.parallel import THREADS, each, spans
 from matching.policy import Policy, on_reference
 from matching.priors import PriorTables, reference_facts
 from matching.ranker import Ranker
-from matching.reasons import DIFFERENCE, REASON, contrast_column, reasons_column
+from matching.reasons import contrast_column, none_told, reasons_column
 from matching.records import content_hash
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
@@ -122,36 +122,37 @@ class Scorer:
         told = (
             self._explain(Pairs(self.index, queries, records, owner, variant, features, kinds), ranked, decided)
             if reasons
-            else [pl.Series([[]], dtype=pl.List(d)).new_from_index(0, records.height) for d in (REASON, DIFFERENCE)]
+            else none_told(records.height)
         )
         decisions = pl.DataFrame(
-            {
-                "record_id": records["record_id"],
-                "reference_id": self._ids(reference, ranked.best),
-                "probability": decided.probability,
-                "decision": pl.Series(decided.band, dtype=pl.String),
-                "runner_up_id": self._ids(reference, ranked.runner_up),
-                "runner_up_probability": pl.Series(decided.runner_up_probability, nan_to_null=True),
-                "reasons": told[0],
-                "contrast": told[1],
-                "margin": pl.Series(ranked.margin, nan_to_null=True),
-                "degraded": pl.Series([degraded]).new_from_index(0, records.height),
-                "bundle_version": pl.Series([self.bundle_version]).new_from_index(0, records.height),
-            }
+            [
+                records["record_id"],
+                pl.Series("reference_id", self._ids(reference, ranked.best), dtype=pl.String),
+                pl.Series("probability", decided.probability),
+                pl.Series("decision", decided.band, dtype=pl.String),
+                pl.Series("runner_up_id", self._ids(reference, ranked.runner_up), dtype=pl.String),
+                pl.Series("runner_up_probability", decided.runner_up_probability, nan_to_null=True),
+                *told,
+                pl.Series("margin", ranked.margin, nan_to_null=True),
+                pl.Series("degraded", [degraded]).new_from_index(0, records.height),
+                pl.Series("bundle_version", [self.bundle_version]).new_from_index(0, records.height),
+            ]
         )
         chosen = np.full((records.height, len(FEATURE_NAMES)), np.nan, np.float32)
-        chosen[ranked.best >= 0] = features[ranked.best[ranked.best >= 0]]
+        there = np.flatnonzero(ranked.best >= 0)
+        chosen[there] = features[ranked.best[there]]
         return Scored(
             decisions,
             lambda: self._candidates(records["record_id"], owner, reference, margins),
             lambda: self._telemetry(decisions, queries, found, chosen, records["name"]),
         )
 
-    def _ids(self, reference: NDArray[np.int32], pair: NDArray[np.int64]) -> pl.Series:
-        """The reference of each pair by its id, null for the pair -1."""
+    def _ids(self, reference: NDArray[np.int32], pair: NDArray[np.int64]) -> list[str | None]:
+        """The reference of each pair by its id, None for the pair -1."""
         ids = self.index.reference_ids[reference[pair]]
         ids[pair < 0] = None
-        return pl.Series(ids.tolist(), dtype=pl.String)
+        found: list[str | None] = ids.tolist()
+        return found
 
     def _explain(self, pairs: Pairs, ranked: Ranked, decided: Decided) -> tuple[pl.Series, pl.Series]:
         """Reasons and contrast of each record, from exact contributions of the chosen pair and the runner-up."""
@@ -177,7 +178,7 @@ class Scorer:
         return pl.DataFrame(
             {
                 "record_id": ids[owner[order]],
-                "reference_id": self._ids(reference, order),
+                "reference_id": pl.Series(self._ids(reference, order), dtype=pl.String),
                 "rank": place.astype(np.int32),
                 "score": self.calibration.probability(margins[order]),
             }
@@ -259,15 +260,14 @@ def decide(
     ranked: Ranked, queries: Queries, records: pl.DataFrame, calibration: Calibration, policy: Policy
 ) -> Decided:
     """Calibrate margins and put each record in its band."""
-    probability = calibration.probability(ranked.margin)
-    runner_up = calibration.probability(ranked.runner_up_margin)
+    probability, runner_up = calibration.probability((ranked.margin, ranked.runner_up_margin))
     unreadable, ambiguous = is_unreadable(queries.table), is_ambiguous(ranked)
     beyond = outside(records, policy.kinds)
     band = bands(policy, probability, runner_up, ~unreadable, ~ambiguous, beyond)
     findings = {
         "NAME_UNREADABLE": unreadable,
         "NO_CANDIDATE": ranked.best < 0,
-        "AMBIGUOUS": ambiguous & (np.array(band, dtype=np.str_) == "review"),
+        "AMBIGUOUS": ambiguous & np.array([b == "review" for b in band], np.bool_),
         "KIND_NOT_CERTIFIED": beyond & policy.reaches_threshold(probability),
     }
-    return Decided(np.nan_to_num(probability, nan=0.0), runner_up, band, findings)
+    return Decided(np.fmax(probability, 0.0), runner_up, band, findings)

@@ -78,23 +78,19 @@ class NameTable:
     def of(cls, names: Sequence[str | None] | pl.Series) -> NameTable:
         """Parse names; tokens are numbered in order of first appearance, legal forms in alphabetical order."""
         words = _Numbering()
-        tokens, counts, form, share_class, flags = [], [], [], [], []
-        for read in _read_in_chunks(names):
-            tokens.append(words.number(read))
-            counts.append(np.minimum(read.counts, MAX_TOKENS))
-            form.append(read.form)
-            share_class.append(read.share_class)
-            flags.append(read.flags)
+        parts = [
+            (words.number(read), np.minimum(read.counts, MAX_TOKENS), read.form, read.share_class, read.flags)
+            for read in _read_in_chunks(names)
+        ]
+        tokens, counts, form, letters, flags = map(np.concatenate, zip(*parts, strict=True)) if parts[1:] else parts[0]
         starts = np.zeros(len(names) + 1, np.int64)
-        np.cumsum(np.concatenate(counts), out=starts[1:])
-        kinds, kind = np.unique(np.concatenate(form), return_inverse=True)
-        texts = [form_text(int(k)) for k in kinds]
-        forms = sorted({t for t in texts if t})
-        number = np.array([forms.index(t) if t else -1 for t in texts], np.int32)
-        letters = np.concatenate(share_class).astype(np.int32)
+        counts.cumsum(out=starts[1:])
+        texts = {kind: form_text(kind) for kind in set(form.tolist())}
+        forms = sorted({*texts.values()} - {""})
+        number = {kind: forms.index(text) if text else -1 for kind, text in texts.items()}
         return cls(
-            words.vocabulary(), np.concatenate(tokens), starts, number[kind] if len(kinds) else kind.astype(np.int32),
-            forms, np.where(letters > 0, letters, -1).astype(np.int32), np.concatenate(flags),
+            words.vocabulary(), tokens, starts, np.array([number[kind] for kind in form.tolist()], np.int32), forms,
+            np.where(letters > 0, letters, np.int32(-1)), flags,
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -147,7 +143,7 @@ class _Numbering:
         from matching.word_kernels import fill_slots, number_tokens
 
         used, more = int(self.starts[self.size]), int(np.minimum(read.counts, MAX_TOKENS).sum())
-        self.chars = _with_room(self.chars, used, int(read.token_ends.max(axis=1, initial=0).sum()))
+        self.chars = _with_room(self.chars, used, len(read.spelling))
         self.starts = _with_room(self.starts, self.size + 1, more)
         if len(self.slots) < 2 * (self.size + more) + 1:
             self.slots = np.full(1 << (3 * (self.size + more) + 1).bit_length(), -1, np.int32)

@@ -130,6 +130,11 @@ class RetrievalIndex:
         return Vocabulary(self.arrays["word_chars"], self.arrays["word_starts"])
 
     @cached_property
+    def rarest(self) -> np.float32:
+        """The idf of the rarest word of the reference, at least 1."""
+        return np.float32(self.arrays["word_idf"].max(initial=1.0))
+
+    @cached_property
     def legal_form_number(self) -> dict[str, int]:
         """The legal forms of the reference and their numbers."""
         return {form: i for i, form in enumerate(self.legal_forms)}
