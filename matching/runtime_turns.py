@@ -1,8 +1,8 @@
 """Turns: one thread scores, and what waits for it is scored together.
 
 One thread, because Python runs one at a time anyway and a second one would only make both slower; more processors are
-used by more workers. Each record is decided by itself, so requests that wait can share a turn: eight records together
-cost what three cost one after another, and the busier a worker is, the less a request costs. Large requests come in
+used by more workers. Each record is decided by itself, so requests that wait can share a turn: most of what one costs
+does not depend on how many records it has, so the busier a worker is, the less a request costs. Large requests come in
 parts of TOGETHER records, and after each part the next in line has its turn, so a batch of a thousand does not hold up
 single records for a second.
 
