@@ -150,10 +150,10 @@ class LocalEndpoint(Endpoint):
         status: Phase = ledger.phase
         if status == "InService" and not all(count for _, count in now.values()):
             status = "Failed"
-        there = (
-            all(seen.places.get(place) == "ready" for place in instances(ledger)) or status == "Failed" == ledger.phase
-        )
-        return status_of(ledger, fleet.url, status, settled and there and not in_flight(ledger), now)
+        there = all(seen.places.get(place) == "ready" for place in instances(ledger)) or ledger.phase == "Failed"
+        # An instance may have become ready since the routes were made: then there is something left to be done.
+        settled = settled and there and status == ledger.phase and not in_flight(ledger)
+        return status_of(ledger, fleet.url, status, settled, now)
 
     def _fleet(self, name: str) -> Fleet:
         return Fleet(Path(self.root), name, self.module, self.host, self.deadline_seconds)
