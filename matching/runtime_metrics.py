@@ -21,7 +21,6 @@ from typing import Any, TextIO
 import polars as pl
 
 from matching import metric_names as names
-from matching.files import atomic_write
 
 DECISIONS = ("match", "review", "no_match")
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -40,6 +39,8 @@ class Meter:
 
         self.bundle_version = bundle_version
         self._registry, self._folder, self._emf = CollectorRegistry(), folder, emf
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         reader = PrometheusMetricReader(True, scope_info_enabled=False, registry=self._registry)
         self._provider = MeterProvider(metric_readers=[reader])
         meter = self._provider.get_meter("matching.runtime")
@@ -98,7 +99,10 @@ class Meter:
         if self._folder is not None:
             from prometheus_client import generate_latest
 
-            atomic_write(self._folder / f"{os.getpid()}.prom", generate_latest(self._registry))
+            # Replaced, but not synced: requests would wait 20 ms for the disk, and a power cut ends the process anyway.
+            scratch = self._folder / f".{os.getpid()}.prom"
+            scratch.write_bytes(generate_latest(self._registry))
+            scratch.replace(self._folder / f"{os.getpid()}.prom")
         if self._emf is not None and self._lines["counts"]:
             self._write_line()
 
