@@ -319,6 +319,7 @@ class SageMakerRegistry(Registry):
                 "SupportedResponseMIMETypes": types,
             },
             ModelApprovalStatus="PendingManualApproval",
+            ModelLifeCycle={"Stage": "dev", "StageStatus": STAGE_STATUS["dev"]},
             # SageMaker takes at most 50 properties.
             CustomerMetadataProperties={**dict(list(numbers.items())[:49]), "bundle_digest": bundle_digest},
             ModelCard={"ModelCardContent": json.dumps(card), "ModelCardStatus": "Draft"},

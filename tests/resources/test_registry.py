@@ -259,13 +259,15 @@ def test_a_version_goes_from_dev_to_staging_to_prod_and_back(registry: Registry)
 def test_sagemaker_is_told_of_each_stage(s3_store: object) -> None:
     registry = SageMakerRegistry(store=s3_store, group="matching", image_uri="i", region_name="us-east-1")
     told = []
-    hook = "provide-client-params.sagemaker.UpdateModelPackage"
+    hooks = [f"provide-client-params.sagemaker.{call}ModelPackage" for call in ("Create", "Update")]
 
     def listen(params: dict[str, object], **_: object) -> None:
         told.append(params.get("ModelLifeCycle"))
 
-    registry.client.meta.events.register(hook, listen)
+    for hook in hooks:
+        registry.client.meta.events.register(hook, listen)
     registry.promote(approved(registry, A), expected=None)
-    registry.client.meta.events.unregister(hook, listen)
+    for hook in hooks:
+        registry.client.meta.events.unregister(hook, listen)
 
-    assert [stage["Stage"] for stage in told if stage] == ["staging", "prod"]
+    assert [stage["Stage"] for stage in told if stage] == ["dev", "staging", "prod"]
