@@ -1,9 +1,9 @@
 """Measure this project against its peers and against itself, and write docs/BENCHMARKS.md.
 
     python -m benchmarks load ...     see benchmarks/load.py
-    python -m benchmarks [accuracy] [peers] [scale] [certificate] [page] [--task NAME ...] [--data DIR] [--quick]
+    python -m benchmarks [PART ...] [--task NAME ...] [--data DIR] [--quick]
 
-Without a part, all of them in this order. What a part finds is kept as JSON in the scratch folder, and `page` is built
+The parts are accuracy, crossval, peers, scale, certificate and page. Without one, all of them in this order. What a part finds is kept as JSON in the scratch folder, and `page` is built
 from what is there, so parts can be run one by one. `--quick` tries every part on little data, to see that it works;
 its figures mean nothing, so they are kept apart and its page is not the project's.
 """
@@ -64,7 +64,7 @@ def main() -> int:
         print(f"no data to measure on: {', '.join(missing)} is missing. Name its folder: --data DIR", file=sys.stderr)
         return 2
     measures: dict[str, Callable[[Given], dict[str, Any]]] = {
-        "accuracy": accuracy, "peers": peers, "scale": scale, "certificate": certificate
+        "accuracy": accuracy, "crossval": crossval, "peers": peers, "scale": scale, "certificate": certificate
     }  # fmt: skip
     for part in (part for part in PARTS if part in parts):
         started = time.perf_counter()
@@ -95,6 +95,19 @@ def accuracy(given: Given) -> dict[str, Any]:
         other = given.data / next(t for t in TASKS if t != name) / "reference.parquet"
         found[name] = measure_accuracy(task, other, given.scratch / "accuracy" / name)
         print(summary(found[name]), flush=True)
+    return found
+
+
+def crossval(given: Given) -> dict[str, Any]:
+    """Each third of each task, by a bundle of the other two."""
+    from benchmarks.crossval import measure_crossval, told
+
+    found = {}
+    for name in given.tasks:
+        print(f"{name}: cross-validation", flush=True)
+        task = read_task(given.data / name, given.size)
+        found[name] = measure_crossval(task, given.scratch / "crossval" / name)
+        print(f"  all: {told(found[name]['all'])}", flush=True)
     return found
 
 

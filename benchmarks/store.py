@@ -12,7 +12,7 @@ from typing import Any
 from matching.files import write_json
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("accuracy", "peers", "scale", "certificate")
+PARTS = ("accuracy", "crossval", "peers", "scale", "certificate")
 
 
 def keep(scratch: Path, part: str, found: dict[str, Any]) -> None:

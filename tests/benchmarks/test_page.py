@@ -45,8 +45,10 @@ DRAWS = {
     "holds_entities": 0.97, "holds_false_accepts": 1.0, "precisions": [0.989, 0.992, 0.995],
 }  # fmt: skip
 CERTIFICATE = {"entities": 900, "records": 2_000, "target": 0.99, "confidence": 0.95, "claim": DRAWS, "split": DRAWS}
+FOLD = METRICS | {"certified_on": {"accepted": 1_000, "errors": 7}}
 EVERYTHING: dict[str, dict[str, Any]] = {
-    "accuracy": {"issuer": ACCURACY}, "peers": {"issuer": PEERS}, "scale": SCALE, "certificate": {"issuer": CERTIFICATE}
+    "accuracy": {"issuer": ACCURACY}, "crossval": {"issuer": {"folds": [FOLD, FOLD], "all": METRICS}},
+    "peers": {"issuer": PEERS}, "scale": SCALE, "certificate": {"issuer": CERTIFICATE}
 }  # fmt: skip
 
 
@@ -73,6 +75,7 @@ def page(folder: Path) -> str:
 def test_every_part_has_its_section(page: str):
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
         "## Accuracy on held-out entities",
+        "## Cross-validation over entities",
         "## Against its peers",
         "## Speed and memory at scale",
         "## Does the certificate hold?",
@@ -92,7 +95,7 @@ def test_the_page_names_the_machine(page: str):
 def test_every_row_has_as_many_cells_as_its_head(page: str):
     lines = page.splitlines()
     blocks = [i for i, line in enumerate(lines) if line.startswith("| ---")]
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     for start in blocks:
         rows = lines[start - 1 : lines.index("", start)]
         assert len({line.count("|") for line in rows}) == 1
