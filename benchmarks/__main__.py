@@ -3,9 +3,10 @@
     python -m benchmarks load ...     see benchmarks/load.py
     python -m benchmarks [PART ...] [--task NAME ...] [--data DIR] [--quick]
 
-The parts are accuracy, crossval, peers, scale, certificate and page. Without one, all of them in this order. What a part finds is kept as JSON in the scratch folder, and `page` is built
-from what is there, so parts can be run one by one. `--quick` tries every part on little data, to see that it works;
-its figures mean nothing, so they are kept apart and its page is not the project's.
+The parts are accuracy, crossval, peers, scale, certificate and page. Without one, all of them in this order. What a
+part finds is kept as JSON in the scratch folder, and `page` is built from what is there, so parts can be run one by
+one. `--quick` tries every part on little data, to see that it works; its figures mean nothing, so they are kept apart
+and its page is not the project's.
 """
 
 from __future__ import annotations
