@@ -75,11 +75,12 @@ def bands(
     """`match`, `review` or `no_match` for each record; all [n], probabilities NaN where there is no candidate.
 
     A name that cannot be read is reviewed. So are two equals (not `clear`) where one of them is likely enough to be
-    right: their probabilities add, or namesakes would be refused because each alone is unlikely. What is `outside` the
-    kinds that the certificate speaks of (`matching.kinds`) is never matched.
+    right: their probabilities add, or namesakes would be refused because each alone is unlikely. And so is what would be
+    matched, but is `outside` the kinds of record that the certificate speaks of (`matching.kinds`).
     """
     band = policy.decide(probability, runner_up_probability, readable & clear & ~outside)
     either = np.fmax(probability, 0.0) + np.fmax(runner_up_probability, 0.0)
-    for record in np.flatnonzero(~readable | (~clear & (either >= policy.review_floor))).tolist():
+    barred = outside & policy.reaches_threshold(probability)
+    for record in np.flatnonzero(~readable | barred | (~clear & (either >= policy.review_floor))).tolist():
         band[record] = "review"
     return band
