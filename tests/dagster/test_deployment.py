@@ -1,4 +1,4 @@
-"""The commands `promote` and `rollback`, on a platform where one version serves."""
+"""The commands `promote`, `ab` and `rollback`, on a platform where one version serves."""
 
 import pytest
 
@@ -31,3 +31,11 @@ def test_a_share_that_no_canary_can_have_is_refused(here, capsys):
     assert main(["promote", "--canary", "0.7"]) == 1
     assert "a share of 0.7 does not fit canary" in capsys.readouterr().err
     assert here.endpoint.describe("matching").status == "InService"
+
+
+def test_without_another_approved_version_there_is_no_ab(here, capsys):
+    assert [main(["ab", action]) for action in ("start", "stop", "status")] == [1, 1, 0]
+    said = capsys.readouterr()
+    assert "no approved version beside the champion" in said.err
+    assert "no A/B is under way" in said.err
+    assert said.out.strip() == "no A/B is under way"
