@@ -75,7 +75,7 @@ def bands(
     """`match`, `review` or `no_match` for each record; all [n], probabilities NaN where there is no candidate.
 
     A name that cannot be read is reviewed. So are two equals (not `clear`) where one of them is likely enough to be
-    right: their probabilities add, or namesakes would be refused because each alone is unlikely. And so is what would be
+    right: their probabilities add, or namesakes would be refused because each alone is unlikely. So is what would be
     matched, but is `outside` the kinds of record that the certificate speaks of (`matching.kinds`).
     """
     band = policy.decide(probability, runner_up_probability, readable & clear & ~outside)
