@@ -93,8 +93,8 @@ def on_reference(
     if moved <= 1 - SAME_REFERENCE + 1e-9:
         return policy, moved
     statement = (
-        f"No certificate: it was earned on another reference; {moved:.0%} of all ids are not common to it and this "
-        "one. Nothing is matched automatically. Fit again with labels for this reference."
+        f"No certificate: it was earned on another reference, with {1 - moved:.0%} of all ids in common with this one. "
+        "Nothing is matched automatically. Fit again with labels for this reference."
     )
     withdrawn = replace(policy.certificate, granted=False, threshold=None, statement=statement)
     return replace(policy, certificate=withdrawn), moved
