@@ -17,8 +17,7 @@ from matching.vocabulary import NameTable
 
 LEAST_LEAD = 0.05  # log-odds: a smaller lead over the runner-up is no difference that anybody could explain
 # What a parsed name must not have for its record to be matched without a person.
-BARRING_FLAGS = ("empty", "overlong", "untransliterated", "mixed_script", "hidden_characters", "illegible")
-_BARRED = flag_bits(BARRING_FLAGS)
+BARRING_FLAGS = flag_bits(("empty", "overlong", "untransliterated", "mixed_script", "hidden_characters", "illegible"))
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def is_ambiguous(ranked: Ranked) -> NDArray[np.bool_]:
 
 def is_unreadable(names: NameTable) -> NDArray[np.bool_]:
     """Whether a name has any of BARRING_FLAGS: then it cannot be compared as a whole, or not safely. bool [n]."""
-    return np.asarray(names.flags & _BARRED != 0)
+    return np.asarray(names.flags & BARRING_FLAGS != 0)
 
 
 def bands(

@@ -111,7 +111,7 @@ def the_security_line_is_part_of_the_name() -> Mutation:
 
 def nothing_bars_a_match() -> Mutation:
     """Names that cannot be read, or that only look like what they are read as, are as good as any."""
-    return patch("matching.decision.BARRING_FLAGS", ())
+    return patch("matching.decision.BARRING_FLAGS", 0)
 
 
 # What is seen of a pair.
