@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from resources.aws import s3_client
+from resources.aws import client, s3_client
 from resources.store import LocalStore, ObjectStore, S3Store
 
 BUCKET = "matching-test"
@@ -24,7 +24,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # one that was made without these keys would not look again
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # what was made without these keys would not look again
+    client.cache_clear()
+    s3_client.cache_clear()
     with mock_aws():
         s3_client(None, None).create_bucket(Bucket=BUCKET)
         yield
