@@ -31,6 +31,14 @@ class Alert:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Messages that a webhook has not taken yet: how many, and the oldest one's time (seconds since 1970)."""
+
+    messages: int = 0
+    oldest: float | None = None
+
+
 class Alerts(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
     """The interface."""
 
@@ -45,6 +53,10 @@ class Alerts(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
     @abstractmethod
     def open_alerts(self) -> list[Alert]:
         """The alerts that were sent and not cleared, by cause."""
+
+    def deliver(self) -> Waiting:
+        """Try again to tell webhooks what they have not taken, and say what still waits; nothing without webhooks."""
+        return Waiting()
 
 
 class LocalAlerts(Alerts):

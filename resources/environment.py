@@ -8,7 +8,7 @@
 | `folder_io_manager` | FolderIOManager on `store` | the same |
 | `registry` | LocalRegistry | SageMakerRegistry |
 | `endpoint` | LocalEndpoint | SageMakerEndpoint |
-| `alerts` | LocalAlerts | SNSAlerts |
+| `alerts` | LocalAlerts | SNSAlerts; either with webhooks (MATCHING_ALERT_WEBHOOKS) |
 | `telemetry` | LocalTelemetry | S3Telemetry |
 | `trainer` | LocalTrainer, or PipesTrainer (MATCHING_TRAINER) | the same, or SageMakerTrainer |
 """
@@ -30,6 +30,7 @@ from resources.store import LocalStore, ObjectStore, S3Store
 from resources.tables import GlueTables, LocalTables, Tables
 from resources.telemetry import LocalTelemetry, S3Telemetry, Telemetry
 from resources.training import LocalTrainer, PipesTrainer, SageMakerTrainer, Trainer
+from resources.webhooks import ADDRESSES, AlertsWithWebhooks
 
 AWS_SETTINGS = {
     "MATCHING_BUCKET": "the S3 bucket of store, tables and telemetry",
@@ -142,7 +143,7 @@ def _named(
         "folder_io_manager": FolderIOManager(store=store),
         "registry": registry,
         "endpoint": endpoint,
-        "alerts": alerts,
+        "alerts": AlertsWithWebhooks(record=alerts, store=store) if os.environ.get(ADDRESSES) else alerts,
         "telemetry": telemetry,
         "trainer": _trainer(store),
     }
