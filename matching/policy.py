@@ -1,6 +1,8 @@
 """Which probability is matched, reviewed or refused.
 
-A match needs a granted certificate (`matching.certificate`); without one, everything likely enough is reviewed.
+A match needs a granted certificate (`matching.certificate`); without one, everything likely enough is reviewed. A
+certificate that turned out not to hold is withdrawn (`Policy.close`): what it would match is reviewed, and all else is
+decided as before.
 """
 
 from __future__ import annotations
@@ -16,17 +18,25 @@ from numpy.typing import ArrayLike, NDArray
 from matching.certificate import Certificate
 from matching.kinds import Kind
 
+WITHDRAWN = (
+    "No certificate: it was withdrawn, so nothing is matched without review. The registry says why. What it would have "
+    "matched is reviewed with the same reference, and the reason MATCHING_CLOSED."
+)
 SAME_REFERENCE = 0.8
 """The least share of ids, of those in either reference, that a new one must have in common to keep a certificate."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The certificate, the probability below which a record is refused unseen, and the kinds of record it speaks of."""
+    """The certificate, the probability below which a record is refused unseen, and the kinds of record it speaks of.
+
+    withdrawn: the threshold of a certificate that was withdrawn.
+    """
 
     certificate: Certificate
     review_floor: float
     kinds: tuple[Kind, ...] = ()
+    withdrawn: float | None = None
 
     def decide(self, probability: ArrayLike, runner_up_probability: ArrayLike, may_match: ArrayLike) -> list[str]:
         """`match`, `review` or `no_match` for each record, from float, float and bool [n].
@@ -36,24 +46,47 @@ class Policy:
         """
         p = np.asarray(probability, dtype=np.float64)
         match = may_be_matched(p, runner_up_probability, may_match) & self.reaches_threshold(p)
-        bands: list[str] = np.where(match, "match", np.where(p >= self.review_floor, "review", "no_match")).tolist()
+        surest = "match" if self.withdrawn is None else "review"
+        bands: list[str] = np.where(match, surest, np.where(p >= self.review_floor, "review", "no_match")).tolist()
         return bands
 
     def reaches_threshold(self, probability: ArrayLike) -> NDArray[np.bool_]:
-        """Which probabilities are at the certificate's threshold or above: none without a certificate. bool [n]."""
-        threshold = math.inf if self.certificate.threshold is None else self.certificate.threshold
-        return np.asarray(np.asarray(probability, dtype=np.float64) >= threshold)
+        """Which probabilities are at the certificate's threshold or above, also if it was withdrawn. bool [n].
+
+        None is where there never was a certificate.
+        """
+        known = self.certificate.threshold if self.withdrawn is None else self.withdrawn
+        return np.asarray(np.asarray(probability, dtype=np.float64) >= (math.inf if known is None else known))
+
+    def is_withheld(
+        self, probability: ArrayLike, runner_up_probability: ArrayLike, may_match: ArrayLike
+    ) -> NDArray[np.bool_]:
+        """Which records would be matched, had the certificate not been withdrawn. bool [n]; arguments as `decide`."""
+        if self.withdrawn is None:  # one record is the usual case, and nothing withdrawn
+            return np.zeros(np.shape(probability), np.bool_)
+        return may_be_matched(probability, runner_up_probability, may_match) & self.reaches_threshold(probability)
+
+    def close(self) -> Policy:
+        """The policy with its certificate withdrawn: it matches nothing, and reviews what it would have matched.
+
+        One that matches nothing is as it was.
+        """
+        if self.certificate.threshold is None:
+            return self
+        withdrawn = replace(self.certificate, granted=False, threshold=None, statement=WITHDRAWN)
+        return replace(self, certificate=withdrawn, withdrawn=self.certificate.threshold)
 
     def to_json(self) -> dict[str, Any]:
         """The policy, as JSON can hold it without loss."""
         kinds = [asdict(kind) for kind in self.kinds]
-        return {"certificate": asdict(self.certificate), "review_floor": self.review_floor, "kinds": kinds}
+        known = {"certificate": asdict(self.certificate), "review_floor": self.review_floor, "kinds": kinds}
+        return known if self.withdrawn is None else known | {"withdrawn": self.withdrawn}
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Policy:
         """The policy that `to_json` gave."""
         kinds = tuple(Kind(**kind) for kind in value["kinds"])
-        return Policy(Certificate(**value["certificate"]), float(value["review_floor"]), kinds)
+        return Policy(Certificate(**value["certificate"]), float(value["review_floor"]), kinds, value.get("withdrawn"))
 
 
 def may_be_matched(probability: ArrayLike, runner_up_probability: ArrayLike, may_match: ArrayLike) -> NDArray[np.bool_]:

@@ -269,5 +269,6 @@ def decide(
         "NO_CANDIDATE": ranked.best < 0,
         "AMBIGUOUS": ambiguous & np.array([b == "review" for b in band], np.bool_),
         "KIND_NOT_CERTIFIED": beyond & policy.reaches_threshold(probability),
+        "MATCHING_CLOSED": policy.is_withheld(probability, runner_up, ~unreadable & ~ambiguous & ~beyond),
     }
     return Decided(np.fmax(probability, 0.0), runner_up, band, findings)

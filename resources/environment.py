@@ -25,7 +25,8 @@ from resources.endpoint import Endpoint
 from resources.endpoint_local import LocalEndpoint
 from resources.endpoint_sagemaker import SageMakerEndpoint
 from resources.folders import FolderIOManager
-from resources.registry import LocalRegistry, Registry, SageMakerRegistry
+from resources.registry import LocalRegistry, Registry
+from resources.registry_sagemaker import SageMakerRegistry
 from resources.store import LocalStore, ObjectStore, S3Store
 from resources.tables import GlueTables, LocalTables, Tables
 from resources.telemetry import LocalTelemetry, S3Telemetry, Telemetry

@@ -11,16 +11,14 @@ that lost to another at the same time, so that a rollback needs no other informa
 A version's stage follows from this: `dev` when registered, `staging` when approved, `prod` as the champion.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import dagster as dg
 
-from resources import aws
 from resources.store import ConflictError, Json, MissingError, ObjectStore
 
 Status = Literal["PendingManualApproval", "Approved", "Rejected"]
@@ -28,9 +26,8 @@ Stage = Literal["dev", "staging", "prod"]
 CHAMPION = "champion"  # the document of both pointers
 AUTOMATIC = ("registration", "rule", "")
 """Who is nobody: their eyes do not count as a pair."""
-
-
-STAGE_STATUS = {"dev": "PendingApproval", "staging": "Approved", "prod": "InProduction"}
+CLOSES = "closes"
+"""In the lineage of a closed version: the bundle that it is the closed form of (`matching.closing`)."""
 
 
 class NotApprovedError(RuntimeError):
@@ -71,7 +68,7 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
 
     def get(self, version: int) -> ModelPackage:
         """One package. MissingError: no such version."""
-        document = self.store.get_json(_key(version))
+        document = self.store.get_json(key_of(version))
         if document is None:
             raise MissingError(f"no version {version} is registered")
         return _package(document)
@@ -127,6 +124,8 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
 
     def objection(self, package: ModelPackage, by: str = "", now: datetime | None = None) -> str | None:
         """Why a version may not be promoted by somebody (`by`; empty: by nobody in particular), or None if it may."""
+        if CLOSES in package.lineage:
+            return f"version {package.version} matches nothing: it comes into service by closing, not by promotion"
         if package.status != "Approved":
             return f"version {package.version} is {package.status}: approve it before it is promoted"
         approval = next((entry for entry in reversed(package.history) if entry["status"] == "Approved"), None)
@@ -156,6 +155,22 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
             raise ConflictError(f"the champion is version {current}, not {expected}: look at it, and decide anew")
         if current != version:
             self._move(pointer, [*versions, version], "promote", by)
+        return package
+
+    def close(self, version: int, expected: int, by: str = "") -> ModelPackage:
+        """Put a closed version in the champion's place, at once and by anybody: it matches nothing.
+
+        NotApprovedError: it is none; ConflictError: the champion is not `expected`. Closing again does nothing.
+        """
+        package, pointer = self.get(version), self._pointer()
+        if CLOSES not in package.lineage or package.certificate["granted"]:
+            raise NotApprovedError(f"version {version} is not closed: promote it")
+        current = pointer["versions"][-1] if pointer["versions"] else None
+        if current == version:
+            return package
+        if current != expected:
+            raise ConflictError(f"the champion is version {current}, not {expected}: look at it, and decide anew")
+        self._move(pointer, [*pointer["versions"], version], "close", by)
         return package
 
     def previous(self) -> ModelPackage:
@@ -211,7 +226,7 @@ class Registry(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         package = Registry.get(self, version)
         entry = {"status": status, "by": by, "at": _now(), "gates": [*gates]}
         decided = replace(package, status=status, history=(*package.history, entry))
-        self.store.put_json(_key(version), _document(decided), expected=_document(package))
+        self.store.put_json(key_of(version), document_of(decided), expected=document_of(package))
         return decided
 
 
@@ -226,9 +241,9 @@ class LocalRegistry(Registry):
                 if package.bundle_digest == bundle_digest:
                     return package.version
             version = 1 + max((package.version for package in packages), default=0)
-            package = _registered(version, bundle_digest, metrics, certificate, card, lineage)
+            package = registered(version, bundle_digest, metrics, certificate, card, lineage)
             try:
-                self.store.put_json(_key(version), _document(package), expected=None)
+                self.store.put_json(key_of(version), document_of(package), expected=None)
             except ConflictError:
                 continue  # somebody else took this version: look again
             return version
@@ -238,96 +253,8 @@ class LocalRegistry(Registry):
         return self._decide(version, status, by, gates)
 
 
-class SageMakerRegistry(Registry):
-    """A SageMaker model package group. What a package has no field for (gates, certificate, history) is in the store.
-
-    The status is SageMaker's: a decision made in its console counts. The history knows those made by `set_status`.
-    """
-
-    group: str
-    image_uri: str
-    region_name: str | None = None
-
-    @property
-    def client(self) -> Any:
-        """The boto3 client."""
-        return aws.client("sagemaker", self.region_name)
-
-    def register(self, bundle_digest: str, metrics: Json, certificate: Json, card: Json, lineage: Json) -> int:
-        """See Registry. If killed between SageMaker and the store, the next call finds the package and goes on."""
-        self._ensure_group()
-        if bundle_digest not in (versions := self._versions()):
-            self._create(bundle_digest, metrics, card)
-            versions = self._versions()
-        version = versions[bundle_digest]
-        if self.store.get_json(_key(version)) is None:
-            package = _registered(version, bundle_digest, metrics, certificate, card, lineage)
-            self.store.put_json(_key(version), _document(package))
-        return version
-
-    def set_status(self, version: int, status: Status, by: str, gates: Sequence[Json] = ()) -> ModelPackage:
-        """See Registry."""
-        package = self._decide(version, status, by, gates)
-        values = ", ".join(f"{gate.get('gate')}={gate.get('value')}" for gate in gates)
-        self.client.update_model_package(
-            ModelPackageArn=self._summaries()[version]["ModelPackageArn"],
-            ModelApprovalStatus=status,
-            ApprovalDescription=f"by {by}; {values}"[:1024],
-        )
-        self._publish(version)
-        return package
-
-    def _publish(self, version: int) -> None:
-        """See Registry: the package's life cycle, which SageMaker shows and sends events of."""
-        stage, known = self.stage(version), self._summaries()[version]
-        self.client.update_model_package(
-            ModelPackageArn=known["ModelPackageArn"],
-            ModelApprovalStatus=known["ModelApprovalStatus"],
-            ModelLifeCycle={"Stage": stage, "StageStatus": STAGE_STATUS[stage]},
-        )
-
-    def get(self, version: int) -> ModelPackage:
-        """See Registry."""
-        package = super().get(version)
-        return replace(package, status=self._summaries()[version]["ModelApprovalStatus"])
-
-    def _ensure_group(self) -> None:
-        groups = self.client.list_model_package_groups(NameContains=self.group)["ModelPackageGroupSummaryList"]
-        if self.group not in [group["ModelPackageGroupName"] for group in groups]:
-            self.client.create_model_package_group(
-                ModelPackageGroupName=self.group, ModelPackageGroupDescription="Bundles of the matching platform"
-            )
-
-    def _summaries(self) -> dict[int, Json]:
-        pages = self.client.get_paginator("list_model_packages").paginate(ModelPackageGroupName=self.group)
-        return {int(item["ModelPackageVersion"]): item for page in pages for item in page["ModelPackageSummaryList"]}
-
-    def _versions(self) -> dict[str, int]:
-        """Bundle digest to version."""
-        return {item["ModelPackageDescription"]: version for version, item in self._summaries().items()}
-
-    def _create(self, bundle_digest: str, metrics: Json, card: Json) -> None:
-        source = {"S3Uri": self.store.uri(bundle_digest), "S3DataType": "S3Prefix", "CompressionType": "None"}
-        types = ["application/json", "application/jsonlines", "text/csv"]
-        numbers = {name: str(value) for name, value in sorted(metrics.items()) if isinstance(value, int | float)}
-        self.client.create_model_package(
-            ModelPackageGroupName=self.group,
-            ModelPackageDescription=bundle_digest,
-            InferenceSpecification={
-                "Containers": [{"Image": self.image_uri, "ModelDataSource": {"S3DataSource": source}}],
-                "SupportedContentTypes": types,
-                "SupportedResponseMIMETypes": types,
-            },
-            ModelApprovalStatus="PendingManualApproval",
-            ModelLifeCycle={"Stage": "dev", "StageStatus": STAGE_STATUS["dev"]},
-            # SageMaker takes at most 50 properties.
-            CustomerMetadataProperties={**dict(list(numbers.items())[:49]), "bundle_digest": bundle_digest},
-            ModelCard={"ModelCardContent": json.dumps(card), "ModelCardStatus": "Draft"},
-            ClientToken=bundle_digest[:36],
-        )
-
-
-def _key(version: int) -> str:
+def key_of(version: int) -> str:
+    """Where the document of a version lies."""
     return f"packages/{version:06d}"
 
 
@@ -335,12 +262,14 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _registered(version: int, digest: str, metrics: Json, certificate: Json, card: Json, lineage: Json) -> ModelPackage:
+def registered(version: int, digest: str, metrics: Json, certificate: Json, card: Json, lineage: Json) -> ModelPackage:
+    """A package that was just registered."""
     entry = {"status": "PendingManualApproval", "by": "registration", "at": _now(), "gates": []}
     return ModelPackage(version, digest, "PendingManualApproval", metrics, certificate, card, lineage, (entry,))
 
 
-def _document(package: ModelPackage) -> Json:
+def document_of(package: ModelPackage) -> Json:
+    """A package as its document."""
     return asdict(package) | {"history": list(package.history)}
 
 

@@ -8,7 +8,8 @@ from resources.alerts import Alerts, SNSAlerts
 from resources.endpoint import Endpoint
 from resources.endpoint_sagemaker import SageMakerEndpoint
 from resources.environment import AWS_SETTINGS, SAGEMAKER_TRAINING_SETTINGS, SettingError, for_environment, state_folder
-from resources.registry import Registry, SageMakerRegistry
+from resources.registry import Registry
+from resources.registry_sagemaker import SageMakerRegistry
 from resources.store import ObjectStore, S3Store
 from resources.tables import GlueTables, Tables
 from resources.telemetry import S3Telemetry, Telemetry

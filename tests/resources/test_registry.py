@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.registry import LocalRegistry, NotApprovedError, Registry, SageMakerRegistry
+from resources.registry import CLOSES, LocalRegistry, NotApprovedError, Registry
+from resources.registry_sagemaker import SageMakerRegistry
 from resources.store import ConflictError, LocalStore, MissingError
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -271,3 +272,73 @@ def test_sagemaker_is_told_of_each_stage(s3_store: object) -> None:
         registry.client.meta.events.unregister(hook, listen)
 
     assert [stage["Stage"] for stage in told if stage] == ["dev", "staging", "prod"]
+
+
+def closed(registry: Registry, digest: str, granted: bool = False) -> int:
+    """The closed form of a version, approved as its closing is."""
+    lineage = {"run_id": "r1", CLOSES: digest}
+    version = registry.register(f"{digest[:-1]}0", {}, {"granted": granted, "threshold": None}, {}, lineage)
+    registry.set_status(version, "Approved", by="rule", gates=GATES)
+    return version
+
+
+def test_a_closed_version_takes_the_champions_place_without_an_approval_and_a_rollback_opens_it(
+    registry: Registry,
+) -> None:
+    champion = approved(registry, A)
+    registry.promote(champion, expected=None)
+    version = closed(registry, A)
+
+    registry.close(version, expected=champion, by="rule")
+
+    assert registry.champion() == registry.get(version)
+    assert registry.rollback("ann").version == champion
+    assert [(move["action"], move["version"]) for move in registry.moves()] == [
+        ("promote", champion),
+        ("close", version),
+        ("rollback", champion),
+    ]
+
+
+def test_closing_what_is_closed_changes_nothing(registry: Registry) -> None:
+    registry.promote(approved(registry, A), expected=None)
+    version = closed(registry, A)
+    registry.close(version, expected=1)
+    moves = registry.moves()
+
+    assert registry.close(version, expected=1).version == version
+    assert registry.moves() == moves
+
+
+def test_a_closed_version_is_not_promoted_and_an_open_one_does_not_close(registry: Registry) -> None:
+    champion = approved(registry, A)
+    registry.promote(champion, expected=None)
+    version = closed(registry, A)
+
+    with pytest.raises(NotApprovedError, match="by closing"):
+        registry.promote(version, expected=champion)
+    with pytest.raises(NotApprovedError, match="is not closed"):
+        registry.close(approved(registry, B), expected=champion)
+    with pytest.raises(NotApprovedError, match="is not closed"):
+        registry.close(closed(registry, C, granted=True), expected=champion)
+
+
+def test_what_was_closed_in_view_of_another_champion_is_looked_at_again(registry: Registry) -> None:
+    first, second = approved(registry, A), approved(registry, B)
+    registry.promote(first, expected=None)
+    version = closed(registry, A)
+    registry.promote(second, expected=first)
+
+    with pytest.raises(ConflictError, match="the champion is version"):
+        registry.close(version, expected=first)
+
+
+def test_a_promotion_opens_what_was_closed_and_its_rollback_closes_it_again(registry: Registry) -> None:
+    registry.promote(approved(registry, A), expected=None)
+    version = closed(registry, A)
+    registry.close(version, expected=1)
+    better = approved(registry, B)
+    registry.promote(better, expected=version)
+
+    assert registry.champion() == registry.get(better)
+    assert registry.rollback().version == version

@@ -88,3 +88,31 @@ def test_distances_of_references_add_up_until_the_certificate_falls() -> None:
     twice, moved = on_reference(once, ids[10:], ids[25:], moved)
     assert (twice.certificate.granted, twice.certificate.threshold) == (False, None)
     assert moved == pytest.approx(0.1 + 15 / 90)
+
+
+# Closing
+
+
+def test_a_withdrawn_certificate_moves_matches_to_review_and_nothing_else() -> None:
+    policy = Policy(granted(0.9), review_floor=0.2)
+    asked = ([0.95, 0.95, 0.5, 0.1, np.nan], [0.0] * 5, [True, False, True, True, True])
+    assert policy.decide(*asked) == ["match", "review", "review", "no_match", "no_match"]
+    assert policy.close().decide(*asked) == ["review", "review", "review", "no_match", "no_match"]
+    assert policy.close().is_withheld(*asked).tolist() == [True, False, False, False, False]
+    assert not policy.is_withheld(*asked).any()
+
+
+def test_what_a_withdrawn_certificate_would_match_is_reviewed_also_below_the_review_floor() -> None:
+    assert Policy(granted(0.5), review_floor=0.8).close().decide([0.6], [0.0], [True]) == ["review"]
+
+
+def test_closing_again_or_without_a_certificate_changes_nothing() -> None:
+    closed = Policy(granted(0.9), review_floor=0.2).close()
+    assert closed.close() is closed
+    assert Policy(refused(), review_floor=0.2).close().withdrawn is None
+
+
+def test_a_closed_policy_is_read_as_it_was_written_and_one_of_an_earlier_version_is_open() -> None:
+    closed = Policy(granted(0.9), review_floor=0.2).close()
+    assert Policy.from_json(json.loads(json.dumps(closed.to_json()))) == closed
+    assert Policy.from_json(Policy(granted(0.9), 0.2).to_json()).withdrawn is None
