@@ -34,7 +34,7 @@ class Meter:
 
     def __init__(self, bundle_version: str, folder: Path | None = None, emf: TextIO | None = None) -> None:
         from opentelemetry.exporter.prometheus import PrometheusMetricReader
-        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
         from prometheus_client import CollectorRegistry
 
         self.bundle_version = bundle_version
@@ -42,7 +42,7 @@ class Meter:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         reader = PrometheusMetricReader(True, scope_info_enabled=False, registry=self._registry)
-        self._provider = MeterProvider(metric_readers=[reader])
+        self._provider = MeterProvider(metric_readers=[reader], exemplar_filter=AlwaysOffExemplarFilter())
         meter = self._provider.get_meter("matching.runtime")
         self._requests = meter.create_counter("matching_requests", description="Requests by status")
         self._errors = meter.create_counter("matching_errors", description="Requests not answered, by kind")
