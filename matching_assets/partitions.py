@@ -6,11 +6,13 @@ it comes. Days begin at midnight UTC; today is a partition from its first second
 today. A file named by a Saturday has no partition: the arrival sensor alerts on it. Days without a file (holidays)
 stay empty.
 
-`MATCHING_FIRST_DAY` sets the first day; the end is open.
+`MATCHING_FIRST_DAY` sets the first day; the end is open. `MATCHING_DEADLINE` is the time (UTC) by which a day's file
+should have come, 20:00 unless set.
 """
 
 import os
 import warnings
+from datetime import date, time, timedelta
 
 import dagster as dg
 import polars as pl
@@ -30,11 +32,21 @@ BUSINESS_DAYS = dg.TimeWindowPartitionsDefinition(
 )
 
 
+def deadline() -> time:
+    """By when a day's file should have come, in UTC. ValueError: MATCHING_DEADLINE is no time such as 18:30."""
+    return time.fromisoformat(os.environ.get("MATCHING_DEADLINE", "20:00"))
+
+
 def window_of(days: int) -> dg.TimeWindowPartitionMapping:
     """A day and the `days - 1` business days before it, as far as there are any."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # the parameter is beta; the version is pinned and tested
         return dg.TimeWindowPartitionMapping(start_offset=1 - days, allow_nonexistent_upstream_partitions=True)
+
+
+def calendar_days(day: date) -> tuple[date, date]:
+    """The first and the last calendar day that belong to a business day: a weekend belongs to its Monday."""
+    return day - timedelta(days=2 if day.isoweekday() == 1 else 0), day
 
 
 def newest_of_each(records: pl.LazyFrame) -> pl.DataFrame:

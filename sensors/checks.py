@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from matching_assets.owners import ON_CALL
 from resources.alerts import Alerts
 from sensors import cursor
 from sensors.ended_runs import Ended, ended_since
@@ -27,12 +26,18 @@ def _evaluations(instance: dg.DagsterInstance, ended: Ended) -> list[Evaluation]
                     passed=found.passed,
                     severity="WARN" if found.severity == dg.AssetCheckSeverity.WARN else "ERROR",
                     at=record.timestamp,
-                    owner=ON_CALL,
                     description=found.description,
                     partition=ended.run.tags.get("dagster/partition"),
+                    number=_number(found),
                 )
             )
     return evaluations
+
+
+def _number(found: dg.AssetCheckEvaluation) -> float | None:
+    """What a check judged: the first of its numbers (matching_assets/checks/verdicts.py)."""
+    values = (value.value for value in found.metadata.values())
+    return next((float(value) for value in values if isinstance(value, int | float)), None)
 
 
 @dg.sensor(

@@ -19,7 +19,6 @@ from resources.endpoint import Endpoint, EndpointStatus
 from resources.store import MissingError
 from sensors.rules.endpoint import ABOVE, Health, decide
 
-RUNBOOK = "docs/RUNBOOK.md#the-endpoint"
 SLOS = (Slo("availability", 0.999), Slo("latency", 0.99, latency_ms=100.0))
 LONGEST_SECONDS = 72 * 3600
 
@@ -32,7 +31,7 @@ def health_of(status: EndpointStatus, windows: Iterable[Window], now: float) -> 
         moments[window.at].append(window)
     together = [added for _, parts in sorted(moments.items()) if (added := total(parts))]
     burns: list[Burn] = [burn for slo in SLOS if (burn := burning(slo, together, now))]
-    return Health(status.status, silent, status.reason, [(burn.slo, burn.severity, burn.sentence) for burn in burns])
+    return Health(status.status, silent, status.reason, burns)
 
 
 @dg.sensor(
@@ -49,7 +48,8 @@ def endpoint_health(endpoint: Endpoint, alerts: Alerts) -> dg.SkipReason:
         return dg.SkipReason("Nothing is deployed.")
     troubles = decide(health_of(status, endpoint.windows(ENDPOINT, now - LONGEST_SECONDS), now))
     for trouble in troubles:
-        alerts.send(Alert(trouble.cause, trouble.severity, ON_CALL, RUNBOOK, trouble.number, trouble.sentence))
+        page, number = trouble.runbook, trouble.number
+        alerts.send(Alert(trouble.cause, trouble.severity, ON_CALL, page, number, trouble.sentence))
     for alert in alerts.open_alerts():
         if alert.cause.startswith(ABOVE) and alert.cause not in {trouble.cause for trouble in troubles}:
             alerts.clear(alert.cause)

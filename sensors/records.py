@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from matching_assets.jobs import INTAKE, daily_matching
 from matching_assets.landing import Landing
-from matching_assets.partitions import BUSINESS_DAYS
+from matching_assets.partitions import BUSINESS_DAYS, deadline
 from resources.alerts import Alerts
 from sensors import cursor, history
 from sensors.landing import look
-from sensors.reporting import tell_of_files
-from sensors.rules.records import Day, Request, day_of, decide, mark
+from sensors.reporting import tell_of_a_missing_day, tell_of_files
+from sensors.rules.records import USUAL_DAYS, Day, Request, day_of, decide, mark, missing
 
 
 def _known(instance: dg.DagsterInstance, days: set[str]) -> dict[str, Day]:
@@ -26,6 +28,14 @@ def _known(instance: dg.DagsterInstance, days: set[str]) -> dict[str, Day]:
             digest = history.value(read, "source_sha256")
             known[day] = Day(digest, read.run_id, matched is not None and matched.timestamp >= read.timestamp)
     return known
+
+
+def _missing(instance: dg.DagsterInstance, files: Iterable[str]) -> str:
+    """What is to be said of a day whose file should be there by now."""
+    days = BUSINESS_DAYS.get_partition_keys()[-USUAL_DAYS - 2 :]
+    read = {day for day in days if history.newest(instance, "raw_records", day)}
+    landed = {day for name in files if (day := day_of(name))}
+    return missing(days, read, landed, datetime.fromtimestamp(time.time(), UTC), deadline())
 
 
 def _run_request(request: Request) -> dg.RunRequest:
@@ -53,6 +63,7 @@ def records_arrival(context: dg.SensorEvaluationContext, alerts: Alerts, landing
     known = _known(context.instance, {day for name in unasked if (day := day_of(name))})
     decision = decide(found.digests, asked, known, set(BUSINESS_DAYS.get_partition_keys()), serving)
     tell_of_files(alerts, "records", {**found.problems, **decision.problems})
+    tell_of_a_missing_day(alerts, _missing(context.instance, found.seen))
     return dg.SensorResult(
         run_requests=[_run_request(request) for request in decision.requests],
         skip_reason=None if decision.requests else f"{len(found.digests)} complete files, all asked for or done.",

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from matching_assets import runbooks
 from matching_assets.owners import REFERENCE_DATA
 from resources.alerts import Alert, Alerts
 from sensors.rules.troubles import Clear, Finding, Open, decide
 
-LANDING_RUNBOOK = "docs/RUNBOOK.md#a-file-was-not-taken"
+LANDING_RUNBOOK = runbooks.page("file-not-taken")
 
 
 def tell_of_files(alerts: Alerts, folder: str, problems: Mapping[str, str]) -> None:
@@ -21,6 +22,15 @@ def tell_of_files(alerts: Alerts, folder: str, problems: Mapping[str, str]) -> N
     for alert in alerts.open_alerts():
         if alert.cause.startswith(above) and alert.cause.removeprefix(above) not in problems:
             alerts.clear(alert.cause)
+
+
+def tell_of_a_missing_day(alerts: Alerts, sentence: str) -> None:
+    """Alert on a day whose file has not come, once until one comes; clear it when `sentence` is empty."""
+    cause = "landing:missing"
+    if sentence:
+        alerts.send(Alert(cause, "WARN", REFERENCE_DATA, runbooks.page("day-missing"), 1, sentence))
+    else:
+        alerts.clear(cause)
 
 
 def tell_of_troubles(
@@ -39,6 +49,7 @@ def tell_of_troubles(
             continue
         found = action.finding
         severity = found.severity or "WARN"
-        alert = Alert(found.cause, severity, found.owner, found.runbook, action.count, found.sentence)
+        number = action.count if found.number is None else found.number
+        alert = Alert(found.cause, severity, found.owner, found.runbook, number, found.sentence)
         alerts.send(alert, again=action.again)
     return {cause: [known.told_at, known.day] for cause, known in decision.open.items()}

@@ -9,14 +9,18 @@ from matching.features import FEATURE_NAMES
 from matching_assets.checks.verdicts import WARN, verdict
 from matching_assets.folders import facts_in
 from matching_assets.gates import LEAST_RECALL
+from matching_assets.runbooks import explained
 
 
 @dg.asset_check(
     asset="candidate_pairs",
     blocking=True,
     additional_ins={"labels": dg.AssetIn()},
-    description="Guards that the right reference is among the candidates: what retrieval misses, nothing else finds. "
-    "If it fails, look for new labels whose names share no word with the reference, or a reference that is not theirs.",
+    description=explained(
+        "candidate_recall",
+        "Guards that the right reference is among the candidates: what retrieval misses, nothing else finds. "
+        "If it fails, look for new labels whose names share no word with the reference, or a reference that is not theirs.",
+    ),
 )
 def candidate_recall(candidate_pairs: pl.DataFrame, labels: pl.DataFrame) -> dg.AssetCheckResult:
     """Recall over labelled records that have a match."""
@@ -32,8 +36,11 @@ def candidate_recall(candidate_pairs: pl.DataFrame, labels: pl.DataFrame) -> dg.
 @dg.asset_check(
     asset="pair_features",
     blocking=True,
-    description="Guards what the ranker learns from: features are finite numbers, and right and wrong pairs are there. "
-    "If it fails, a feature is at fault: the result names it; do not train on it.",
+    description=explained(
+        "features_finite",
+        "Guards what the ranker learns from: features are finite numbers, and right and wrong pairs are there. "
+        "If it fails, a feature is at fault: the result names it; do not train on it.",
+    ),
 )
 def features_finite(pair_features: pl.DataFrame) -> dg.AssetCheckResult:
     """No feature is missing or infinite."""
@@ -47,8 +54,11 @@ def features_finite(pair_features: pl.DataFrame) -> dg.AssetCheckResult:
 
 @dg.asset_check(
     asset="decision_policy",
-    description="Guards that a certificate was granted; without one nothing is matched automatically. "
-    "If it fails, the sentence says how many labelled entities are missing, or how many errors there were.",
+    description=explained(
+        "certificate_present",
+        "Guards that a certificate was granted; without one nothing is matched automatically. "
+        "If it fails, the sentence says how many labelled entities are missing, or how many errors there were.",
+    ),
 )
 def certificate_present(decision_policy: Path) -> dg.AssetCheckResult:
     """The certificate of the policy."""

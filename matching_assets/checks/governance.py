@@ -13,6 +13,7 @@ from matching.bundle import BundleError, verify_bundle
 from matching.scoring import Scorer
 from matching_assets.checks.verdicts import verdict
 from matching_assets.folders import facts_in
+from matching_assets.runbooks import explained
 
 GATES = {
     "certificate": (
@@ -55,7 +56,9 @@ GATES = {
 
 @dg.multi_asset_check(
     specs=[
-        dg.AssetCheckSpec(name, asset="approval", blocking=True, description=f"{guards} If it fails: {remedy}")
+        dg.AssetCheckSpec(
+            name, asset="approval", blocking=True, description=explained(name, f"{guards} If it fails: {remedy}")
+        )
         for name, guards, remedy in GATES.values()
     ]
 )
@@ -70,8 +73,11 @@ def approval_gates(approval: Path) -> Iterator[dg.AssetCheckResult]:
 @dg.asset_check(
     asset="model_package",
     blocking=True,
-    description="Guards that the bundle is whole: each file has the hash that the manifest lists, and it can score. "
-    "If it fails, nothing is deployed; materialise model_package again, and look at the object store.",
+    description=explained(
+        "bundle_integrity",
+        "Guards that the bundle is whole: each file has the hash that the manifest lists, and it can score. "
+        "If it fails, nothing is deployed; materialise model_package again, and look at the object store.",
+    ),
 )
 def bundle_integrity(model_package: Path) -> dg.AssetCheckResult:
     """The bundle is verified file by file and used once."""

@@ -8,6 +8,7 @@ import polars as pl
 
 from matching_assets.checks.verdicts import WARN, verdict
 from matching_assets.partitions import BUSINESS_DAYS
+from matching_assets.runbooks import explained
 
 LEAST_ACCEPTED = 0.5
 """Below it the file as a whole is suspect (a shifted column, a wrong encoding), and so are the rows that happened
@@ -23,8 +24,11 @@ CLEAN, QUARANTINED = dg.AssetKey("clean_records"), dg.AssetKey("quarantined_reco
 @dg.asset_check(
     asset="raw_records",
     partitions_def=BUSINESS_DAYS,
-    description="Guards against a half delivered or a doubled file: the day's rows against the median of other days. "
-    "If it fails, ask the feed's owner; a corrected file of the same name is matched by itself.",
+    description=explained(
+        "usual_volume",
+        "Guards against a half delivered or a doubled file: the day's rows against the median of other days. "
+        "If it fails, ask the feed's owner; a corrected file of the same name is matched by itself.",
+    ),
 )
 def usual_volume(context: dg.AssetCheckExecutionContext, raw_records: pl.DataFrame) -> dg.AssetCheckResult:
     """Rows are within a factor of the median day."""
@@ -36,7 +40,13 @@ def usual_volume(context: dg.AssetCheckExecutionContext, raw_records: pl.DataFra
     saw = f"{raw_records.height} rows, {factor:.2f} times the median of {len(before)} other days ({median:.0f})."
     remedy = "Ask the feed's owner whether the file is whole; a corrected file of the same name is matched by itself."
     return verdict(
-        1 / USUAL_FACTOR <= factor <= USUAL_FACTOR, saw, remedy, WARN, rows=raw_records.height, median=median
+        1 / USUAL_FACTOR <= factor <= USUAL_FACTOR,
+        saw,
+        remedy,
+        WARN,
+        factor=factor,
+        rows=raw_records.height,
+        median=median,
     )
 
 
@@ -48,23 +58,32 @@ def usual_volume(context: dg.AssetCheckExecutionContext, raw_records: pl.DataFra
             partitions_def=BUSINESS_DAYS,
             blocking=True,
             additional_deps=["raw_records"],
-            description="Guards that nothing is lost: each row of the day is either clean or in quarantine. "
-            "If it fails, the platform is at fault, not the file: report it, and do not use the day's decisions.",
+            description=explained(
+                "nothing_lost",
+                "Guards that nothing is lost: each row of the day is either clean or in quarantine. "
+                "If it fails, the platform is at fault, not the file: report it, and do not use the day's decisions.",
+            ),
         ),
         dg.AssetCheckSpec(
             "guardrails_share",
             asset="clean_records",
             partitions_def=BUSINESS_DAYS,
             blocking=True,
-            description="Guards against matching a broken file: most rows of the day must pass the guardrails. "
-            "If it fails, look at quarantined_records by rule, and have the file delivered again.",
+            description=explained(
+                "guardrails_share",
+                "Guards against matching a broken file: most rows of the day must pass the guardrails. "
+                "If it fails, look at quarantined_records by rule, and have the file delivered again.",
+            ),
         ),
         dg.AssetCheckSpec(
             "quarantine_share",
             asset="quarantined_records",
             partitions_def=BUSINESS_DAYS,
-            description="Guards the quality of the feed: few rows should end in quarantine. "
-            "If it fails, the rest of the day is matched all the same; tell the feed's owner which rule is broken.",
+            description=explained(
+                "quarantine_share",
+                "Guards the quality of the feed: few rows should end in quarantine. "
+                "If it fails, the rest of the day is matched all the same; tell the feed's owner which rule is broken.",
+            ),
         ),
     ]
 )

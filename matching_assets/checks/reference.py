@@ -7,6 +7,7 @@ from matching.guardrails import guard_reference
 from matching.master import all_ids
 from matching.records import IDENTIFIERS
 from matching_assets.checks.verdicts import verdict
+from matching_assets.runbooks import explained
 
 MOST_REFUSED = 0.02
 MOST_CONTRADICTED = 0.02
@@ -16,8 +17,11 @@ FEWEST_LABELS = 100
 @dg.asset_check(
     asset="raw_reference",
     blocking=True,
-    description="Guards against a broken delivery: a shifted column, or wrong check digits of LEI, ISIN or CIK. "
-    "If it fails, the last good master stays; have the reference delivered again.",
+    description=explained(
+        "identifiers_valid",
+        "Guards against a broken delivery: a shifted column, or wrong check digits of LEI, ISIN or CIK. "
+        "If it fails, the last good master stays; have the reference delivered again.",
+    ),
 )
 def identifiers_valid(raw_reference: pl.DataFrame) -> dg.AssetCheckResult:
     """Few references are refused, and few of those for an identifier."""
@@ -32,8 +36,11 @@ def identifiers_valid(raw_reference: pl.DataFrame) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="reference_master",
     blocking=True,
-    description="Guards that an id means one entity: no reference_id twice, none both kept and merged away. "
-    "If it fails, two sources were mixed: mend the delivery; the last good master stays.",
+    description=explained(
+        "reference_unique",
+        "Guards that an id means one entity: no reference_id twice, none both kept and merged away. "
+        "If it fails, two sources were mixed: mend the delivery; the last good master stays.",
+    ),
 )
 def reference_unique(reference_master: pl.DataFrame) -> dg.AssetCheckResult:
     """Each id of the delivery is there once."""
@@ -41,7 +48,7 @@ def reference_unique(reference_master: pl.DataFrame) -> dg.AssetCheckResult:
     twice = ids.len() - ids.n_unique()
     saw = f"{ids.len()} ids in {reference_master.height} references, {twice} of them more than once."
     return verdict(
-        twice == 0, saw, "Were two sources mixed? Mend the delivery.", references=reference_master.height, twice=twice
+        twice == 0, saw, "Were two sources mixed? Mend the delivery.", twice=twice, references=reference_master.height
     )
 
 
@@ -49,8 +56,11 @@ def reference_unique(reference_master: pl.DataFrame) -> dg.AssetCheckResult:
     asset="labels",
     blocking=True,
     additional_ins={"clean_records": dg.AssetIn(), "reference_master": dg.AssetIn()},
-    description="Guards what is learnt from: enough labels, for known references, and equal names labelled equally. "
-    "If it fails, look at the newest file in landing/labels: it contradicts the others or is for another reference.",
+    description=explained(
+        "label_consistency",
+        "Guards what is learnt from: enough labels, for known references, and equal names labelled equally. "
+        "If it fails, look at the newest file in landing/labels: it contradicts the others or is for another reference.",
+    ),
 )
 def label_consistency(
     labels: pl.DataFrame, clean_records: pl.LazyFrame, reference_master: pl.DataFrame
@@ -68,7 +78,7 @@ def label_consistency(
     saw = f"{labels.height} labels, {strangers} for unknown references, {contradicted:.2%} of one name and two answers."
     remedy = "Look at the newest file in landing/labels: is it for this reference, does it contradict the others?"
     passed = labels.height >= FEWEST_LABELS and strangers == 0 and contradicted <= MOST_CONTRADICTED
-    return verdict(passed, saw, remedy, labels=labels.height, strangers=strangers, contradicted_share=contradicted)
+    return verdict(passed, saw, remedy, contradicted_share=contradicted, strangers=strangers, labels=labels.height)
 
 
 CHECKS = [identifiers_valid, reference_unique, label_consistency]

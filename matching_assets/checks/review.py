@@ -10,6 +10,7 @@ from matching_assets.assets.review import labelled_before
 from matching_assets.checks.verdicts import WARN, verdict
 from matching_assets.landing import DAY
 from matching_assets.partitions import BUSINESS_DAYS
+from matching_assets.runbooks import explained
 from matching_assets.settings import Review
 
 LEVEL = 0.9999
@@ -22,8 +23,11 @@ FEWEST_PAIRS = 30
     asset="review_queue",
     partitions_def=BUSINESS_DAYS,
     additional_ins={"match_decisions": dg.AssetIn(), "labels": dg.AssetIn()},
-    description="Guards the precision that is told of automatic matches: it rests on a random sample of them. "
-    "If it fails, the sample is not random or not whole: do not quote an audited precision of this day.",
+    description=explained(
+        "audit_is_random",
+        "Guards the precision that is told of automatic matches: it rests on a random sample of them. "
+        "If it fails, the sample is not random or not whole: do not quote an audited precision of this day.",
+    ),
 )
 def audit_is_random(
     review_queue: pl.DataFrame, match_decisions: pl.DataFrame, labels: pl.DataFrame, review: Review
@@ -41,14 +45,17 @@ def audit_is_random(
     saw = f"{drawn} of {matches} matches are drawn, {plan.match_audit:.1%} should be; {missing} are not in the queue."
     remedy = "Materialise review_queue again. If the share stays wrong, record ids were chosen to avoid the audit."
     passed = missing == 0 and low <= plan.match_audit <= high
-    return verdict(passed, saw, remedy, WARN, drawn=drawn, matches=matches, missing=missing)
+    return verdict(passed, saw, remedy, WARN, missing=missing, drawn=drawn, matches=matches)
 
 
 @dg.asset_check(
     asset="review_queue",
     partitions_def=BUSINESS_DAYS,
-    description="Guards the people: a queue that they cannot finish is not reviewed but sampled by tiredness. "
-    "If it fails, raise `capacity` when there are more people, or audit a smaller share.",
+    description=explained(
+        "review_fits_capacity",
+        "Guards the people: a queue that they cannot finish is not reviewed but sampled by tiredness. "
+        "If it fails, raise `capacity` when there are more people, or audit a smaller share.",
+    ),
 )
 def review_fits_capacity(review_queue: pl.DataFrame, review: Review) -> dg.AssetCheckResult:
     """Not more verdicts are wanted than people can give."""
@@ -60,8 +67,11 @@ def review_fits_capacity(review_queue: pl.DataFrame, review: Review) -> dg.Asset
 
 @dg.asset_check(
     asset="review_verdicts",
-    description="Guards the labels: people who do not agree with one another teach nothing reliable. "
-    "If it fails, look at the adjudications with the reviewers, agree on a rule, and write it into docs/REVIEW.md.",
+    description=explained(
+        "reviewers_agree",
+        "Guards the labels: people who do not agree with one another teach nothing reliable. "
+        "If it fails, look at the adjudications with the reviewers, agree on a rule, and write it into docs/REVIEW.md.",
+    ),
 )
 def reviewers_agree(review_verdicts: pl.DataFrame) -> dg.AssetCheckResult:
     """Cohen's kappa of records that two people judged is high enough."""

@@ -11,6 +11,7 @@ from matching_assets.folders import facts_in
 from matching_assets.gates import judge_shadow
 from matching_assets.partitions import BUSINESS_DAYS
 from matching_assets.release import ask
+from matching_assets.runbooks import explained
 from resources.endpoint import Endpoint
 from resources.store import ObjectStore
 
@@ -23,8 +24,11 @@ MOST_WITHOUT = 0.05
 @dg.asset_check(
     asset="deployed_endpoint",
     blocking=True,
-    description="Guards that the endpoint answers, with the deployed version, and as the bundle decides in batch. "
-    "If it fails, run `rollback`; the log of the endpoint's process says why.",
+    description=explained(
+        "endpoint_smoke",
+        "Guards that the endpoint answers, with the deployed version, and as the bundle decides in batch. "
+        "If it fails, run `rollback`; the log of the endpoint's process says why.",
+    ),
 )
 def endpoint_smoke(
     deployed_endpoint: Path, endpoint: dg.ResourceParam[Endpoint], store: dg.ResourceParam[ObjectStore]
@@ -39,9 +43,12 @@ def endpoint_smoke(
 @dg.asset_check(
     asset="shadow_comparison",
     blocking=True,
-    description="Guards that a version which is promoted decides much as the champion does: few records matched to "
-    "another reference, no matches lost beyond chance, about as fast. If it fails, read the disagreements; who "
-    "finds the challenger right promotes it by materialising deployed_endpoint alone.",
+    description=explained(
+        "shadow_agreement",
+        "Guards that a version which is promoted decides much as the champion does: few records matched to "
+        "another reference, no matches lost beyond chance, about as fast. If it fails, read the disagreements; who "
+        "finds the challenger right promotes it by materialising deployed_endpoint alone.",
+    ),
 )
 def shadow_agreement(shadow_comparison: Path) -> dg.AssetCheckResult:
     """The gates of a comparison; passed where there was nothing to compare with."""
@@ -57,8 +64,11 @@ def shadow_agreement(shadow_comparison: Path) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="experiment_result",
     blocking=True,
-    description="Guards that a version which is tried in an A/B takes over only when labels have shown it to be "
-    "better. If it fails, wait for more labels, or end the A/B with `matching ab stop`.",
+    description=explained(
+        "experiment_verdict",
+        "Guards that a version which is tried in an A/B takes over only when labels have shown it to be "
+        "better. If it fails, wait for more labels, or end the A/B with `matching ab stop`.",
+    ),
 )
 def experiment_verdict(experiment_result: Path) -> dg.AssetCheckResult:
     """The verdict of the A/B; passed where none is under way."""
@@ -74,8 +84,11 @@ def experiment_verdict(experiment_result: Path) -> dg.AssetCheckResult:
     partitions_def=BUSINESS_DAYS,
     blocking=True,
     additional_ins={"match_decisions": dg.AssetIn()},
-    description="Guards that explanations are exact: the reasons of a decision add up to its margin, less one base. "
-    "If it fails, do not show the day's reasons; the explanation code and the ranker have come apart.",
+    description=explained(
+        "explanation_closure",
+        "Guards that explanations are exact: the reasons of a decision add up to its margin, less one base. "
+        "If it fails, do not show the day's reasons; the explanation code and the ranker have come apart.",
+    ),
 )
 def explanation_closure(decision_reasons: pl.DataFrame, match_decisions: pl.DataFrame) -> dg.AssetCheckResult:
     """The spread of margin less contributions over the day's decisions."""
@@ -97,15 +110,21 @@ def explanation_closure(decision_reasons: pl.DataFrame, match_decisions: pl.Data
             partitions_def=BUSINESS_DAYS,
             blocking=True,
             additional_deps=["clean_records"],
-            description="Guards that every clean record of the day is decided, once. "
-            "If it fails, the platform is at fault: do not use the day's decisions, and report it.",
+            description=explained(
+                "every_record_decided",
+                "Guards that every clean record of the day is decided, once. "
+                "If it fails, the platform is at fault: do not use the day's decisions, and report it.",
+            ),
         ),
         dg.AssetCheckSpec(
             "few_without_candidate",
             asset="match_decisions",
             partitions_def=BUSINESS_DAYS,
-            description="Guards the review desk: the share of records without any candidate, or whose name cannot be "
-            "read. If it fails, did the feed change its names (scripts, truncation)? Look at the day's drift report.",
+            description=explained(
+                "few_without_candidate",
+                "Guards the review desk: the share of records without any candidate, or whose name cannot be "
+                "read. If it fails, did the feed change its names (scripts, truncation)? Look at the day's drift report.",
+            ),
         ),
     ]
 )

@@ -14,6 +14,9 @@ def verdict(
     severity: dg.AssetCheckSeverity = ERROR,
     **numbers: float | None,
 ) -> dg.AssetCheckResult:
-    """A check's result. `saw`: what was measured, in a sentence; `remedy`: what to do, told when it failed."""
+    """A check's result. `saw`: what was measured, in a sentence; `remedy`: what to do, told when it failed.
+
+    `numbers`: the one that is judged comes first. It is what an alert shows.
+    """
     description = saw if passed else f"{saw} {remedy}"
     return dg.AssetCheckResult(passed=passed, severity=severity, description=description, metadata=measured(numbers))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matching_assets import runbooks
 from sensors.rules.troubles import Finding, Severity
-
-RUNBOOK = "docs/RUNBOOK.md#a-check-failed"
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """One evaluation of a check.
 
-    `description`: the check's own sentence on what failed and what to do. `at`: epoch seconds.
+    `description`: the check's own sentence on what failed and what to do. `at`: epoch seconds. `number`: what was
+    judged.
     """
 
     asset: str
@@ -21,9 +21,9 @@ class Evaluation:
     passed: bool
     severity: Severity
     at: float
-    owner: str
     description: str | None = None
     partition: str | None = None
+    number: float | None = None
 
 
 def finding_of(evaluation: Evaluation) -> Finding:
@@ -34,6 +34,7 @@ def finding_of(evaluation: Evaluation) -> Finding:
     cause = f"check:{evaluation.asset}/{evaluation.check}:"
     if evaluation.passed:
         return Finding(cause, evaluation.at, day=evaluation.partition or "")
+    runbook = runbooks.of_check(evaluation.check)
     day = f" for {evaluation.partition}" if evaluation.partition else ""
     effect = "it blocks what follows" if evaluation.severity == "ERROR" else "nothing is blocked"
     sentence = f"{evaluation.check} of {evaluation.asset} failed{day}, {effect}. {evaluation.description or ''}"
@@ -41,8 +42,9 @@ def finding_of(evaluation: Evaluation) -> Finding:
         cause=cause + evaluation.severity,
         at=evaluation.at,
         severity=evaluation.severity,
-        owner=evaluation.owner,
-        runbook=RUNBOOK,
+        owner=runbook.owner,
+        runbook=runbook.page,
         sentence=sentence.strip(),
         day=evaluation.partition or "",
+        number=evaluation.number,
     )

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+from matching_assets import runbooks
+from resources.alarms import Burn
+from sensors.rules.troubles import Severity
 
 ABOVE = "endpoint:"
 
 
 @dataclass(frozen=True)
 class Health:
-    """An endpoint after it was advanced. `silent`: variants of which no instance answers; `burning`: SLO, sentence."""
+    """An endpoint after it was advanced. `silent`: variants of which no instance answers; `burning`: SLOs."""
 
     status: str
     silent: Sequence[str]
     reason: str
-    burning: Sequence[tuple[str, Literal["ERROR", "WARN"], str]] = ()
+    burning: Sequence[Burn] = ()
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """One alert: its cause, how bad it is, a number and a sentence."""
+    """One alert: its cause, how bad it is, the page on it, a number and a sentence."""
 
     cause: str
-    severity: Literal["ERROR", "WARN"]
+    severity: Severity
+    runbook: str
     number: float
     sentence: str
 
@@ -37,9 +41,10 @@ def decide(health: Health) -> list[Trouble]:
         sentence = (
             f"No instance of {names} answers. They are being started again; the logs in endpoint/ say why they ended."
         )
-        found.append(Trouble(f"{ABOVE}silent", "ERROR", len(health.silent), sentence))
+        found.append(Trouble(f"{ABOVE}silent", "ERROR", runbooks.page("endpoint-silent"), len(health.silent), sentence))
     if health.status in ("InService", "RollingBack") and health.reason:
         sentence = f"The last rollout was turned back, what served before serves: {health.reason}"
-        found.append(Trouble(f"{ABOVE}turned-back", "WARN", 1, sentence))
-    found += [Trouble(f"{ABOVE}slo:{slo}", severity, 1, sentence) for slo, severity, sentence in health.burning]
+        found.append(Trouble(f"{ABOVE}turned-back", "WARN", runbooks.page("rollout-turned-back"), 1, sentence))
+    page = runbooks.page("error-budget")
+    found += [Trouble(f"{ABOVE}slo:{b.slo}", b.severity, page, b.rate, b.sentence) for b in health.burning]
     return found

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matching_assets import runbooks
 from matching_assets.owners import ON_CALL
 from sensors.rules.troubles import Finding
 
-RUNBOOK = "docs/RUNBOOK.md#a-run-failed"
+RUNBOOK = runbooks.page("run-failed")
 CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 

@@ -9,7 +9,7 @@ copying tools set it back to the original's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SETTLE_SECONDS = 10.0
 STALE_SECONDS = 3600.0
@@ -39,12 +39,14 @@ class Sighting:
 def observe(listing: Mapping[str, Stat], before: Mapping[str, Sighting], now: float) -> dict[str, Sighting]:
     """Today's sightings.
 
-    An unchanged file keeps its age and digest, a changed or new one starts afresh, a vanished one is forgotten.
+    An unchanged file keeps its age and digest, a changed or new one starts afresh, a vanished one is forgotten. One
+    that was seen in what is now the future was seen by a clock that was wrong: its age begins anew.
     """
     seen = {}
     for name, stat in sorted(listing.items()):
         last = before.get(name)
-        seen[name] = last if last is not None and last.stat == stat else Sighting(stat, now)
+        same = last is not None and last.stat == stat
+        seen[name] = replace(last, since=min(last.since, now)) if last and same else Sighting(stat, now)
     return seen
 
 

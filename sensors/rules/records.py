@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 
+USUAL_DAYS = 5
 FILE_NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})\.(csv|parquet)")
 
 
@@ -90,6 +91,25 @@ def decide(
         requests.append(Request(day, run_key, serving, _why(name, digest, last, serving)))
         settled[name] = wanted
     return Decision(tuple(requests), problems, settled)
+
+
+def due(days: Sequence[str], now: datetime, deadline: time) -> str | None:
+    """The newest of `days` whose file should have come: its deadline (of the same day, UTC) has passed."""
+    passed = [day for day in days if datetime.combine(date.fromisoformat(day), deadline, UTC) <= now]
+    return max(passed, default=None)
+
+
+def missing(days: Sequence[str], read: Container[str], landed: Container[str], now: datetime, deadline: time) -> str:
+    """A sentence when the newest day that is due has no file; empty when all is well.
+
+    `days`: the newest business days, in order. `read`: those that were taken in; `landed`: those that a file is there
+    of. Where none of the `USUAL_DAYS` before was read there is no feed that could be late.
+    """
+    wanted = due(days, now, deadline)
+    before = [day for day in days if wanted and day < wanted][-USUAL_DAYS:]
+    if wanted is None or wanted in read or wanted in landed or not any(day in read for day in before):
+        return ""
+    return f"The file of {wanted} has not come by {deadline:%H:%M} UTC. A holiday? Otherwise ask the feed's owner."
 
 
 def _sorted_out(names: Iterable[str], days: Container[str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -22,7 +22,7 @@ Severity = Literal["WARN", "ERROR"]
 class Finding:
     """Something that went wrong, or (severity None) that all causes starting with `cause` are well again.
 
-    `at`: epoch seconds.
+    `at`: epoch seconds. `number`: the one that broke; None: how often it did is told.
     """
 
     cause: str
@@ -32,6 +32,7 @@ class Finding:
     runbook: str = ""
     sentence: str = ""
     day: str = ""
+    number: float | None = None
 
 
 @dataclass(frozen=True)

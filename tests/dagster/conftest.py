@@ -20,6 +20,7 @@ from matching_assets.jobs import INTAKE, MATCHING
 from matching_assets.landing import Landing
 from matching_assets.review.verdicts import verdicts_below
 from matching_assets.settings import Review, Training
+from resources.board import Board
 from resources.environment import for_environment
 
 DAYS = sample.days()[:3]
@@ -38,6 +39,7 @@ class Platform:
             **for_environment("local", home),
             "landing": Landing(root=str(self.landing)),
             "verdicts": verdicts_below(home),
+            "board": Board(home=str(home)),
             "review": Review(match_audit=0.2, no_match_audit=0.2),
             "training": Training(**{**FAST, **training}),
         }

@@ -1,6 +1,7 @@
 """The records sensor, tick by tick, on an ephemeral instance and real files."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +13,7 @@ from matching_assets.landing import Landing
 from resources.alerts import LocalAlerts
 from sensors.records import records_arrival
 
+WEEK = [f"2026-01-{day:02}" for day in (5, 6, 7, 8, 9)]
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 A, B = "record_id,name\n1,IBM\n", "record_id,name\n1,IBM Corp\n"
 
@@ -190,3 +192,19 @@ def test_a_home_without_a_landing_folder_is_no_error(feed: Feed) -> None:
 
 def test_the_sensor_is_on_from_the_start() -> None:
     assert records_arrival.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_a_day_without_its_file_by_the_deadline_rings_once_and_closes_when_the_file_comes_late(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.drop("2026-01-08.csv")
+    feed.run(*feed.settle())
+    feed.now = datetime(2026, 1, 9, 20, 1, tzinfo=UTC).timestamp()
+    monkeypatch.setattr("sensors.records.BUSINESS_DAYS", dg.StaticPartitionsDefinition(WEEK))
+    feed.tick()
+    feed.tick()
+    assert sent(feed.home) == [("landing:missing", "WARN")]
+    feed.drop("2026-01-09.csv", B)
+    (late,) = feed.settle()
+    assert late.partition_key == "2026-01-09"
+    assert feed.resources["alerts"].open_alerts() == []

@@ -16,9 +16,7 @@ RUN = EndedRun(
     step="match_decisions",
     error="OSError",
 )
-CHECK = Evaluation(
-    "ranker", "precision_gate", passed=False, severity="ERROR", at=10, owner="team:x", description="Precision is 0.97."
-)
+CHECK = Evaluation("ranker", "precision_gate", passed=False, severity="ERROR", at=10, description="Precision is 0.97.")
 
 
 def failed(run: EndedRun) -> Finding:
@@ -95,7 +93,7 @@ def test_a_backfill_of_an_earlier_day_does_not_close_the_trouble_of_a_later_one(
 
 def test_a_failed_check_is_told_with_its_severity_owner_and_own_sentence() -> None:
     finding = checks.finding_of(CHECK)
-    assert (finding.severity, finding.owner) == ("ERROR", "team:x")
+    assert (finding.severity, finding.owner) == ("ERROR", "team:model-risk")
     assert all(words in finding.sentence for words in ("Precision is 0.97.", "it blocks what follows"))
 
 

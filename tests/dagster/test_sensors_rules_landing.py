@@ -45,3 +45,10 @@ def test_a_file_that_stays_unfinished_is_spoken_of_by_name() -> None:
     seen = {"2026-11-20.csv.part": Sighting(FILE, since=0), "2026-11-21.csv": Sighting(FILE, since=0)}
     assert stale(seen, now=STALE_SECONDS - 1) == {}
     assert list(stale(seen, now=STALE_SECONDS)) == ["2026-11-20.csv.part"]
+
+
+def test_a_file_seen_by_a_clock_that_was_an_hour_ahead_is_complete_as_soon_as_any_other() -> None:
+    ahead = observe({"2026-01-06.csv": FILE}, {}, now=3700)
+    seen = observe({"2026-01-06.csv": FILE}, ahead, now=100)
+    assert complete(seen, 100) == ()
+    assert complete(observe({"2026-01-06.csv": FILE}, seen, 110), 110) == ("2026-01-06.csv",)

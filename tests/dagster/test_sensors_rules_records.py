@@ -1,10 +1,11 @@
 """Which days are matched, and under which run key."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time
 
 import pytest
 
-from sensors.rules.records import Day, Decision, day_of, decide
+from sensors.rules.records import Day, Decision, day_of, decide, missing
 
 DAYS = {"2026-11-19", "2026-11-20", "2026-11-21"}
 A, B = "a" * 64, "b" * 64
@@ -133,3 +134,27 @@ def test_a_day_that_was_matched_by_hand_after_its_intake_is_not_matched_again() 
     digests = {"2026-11-20.csv": A}
     decision = decided(digests, decided(digests, serving=False).asked, matched(A, "run1"))
     assert (decision.requests, decision.asked) == ((), digests)
+
+
+WEEK = [f"2026-01-{day:02}" for day in (5, 6, 7, 8, 9)]
+EIGHT = time(20, 0)
+
+
+@pytest.mark.parametrize(
+    ("hour", "read", "landed", "rings"),
+    [
+        (20, WEEK[:4], [], True),
+        (19, WEEK[:4], [], False),  # before its deadline
+        (20, WEEK, [], False),
+        (20, WEEK[:4], WEEK[4:], False),  # it is there, and about to be read
+        (20, [], [], False),  # a platform that never had a feed
+    ],
+)
+def test_a_day_whose_file_has_not_come_by_its_deadline_is_told(hour, read, landed, rings):
+    said = missing(WEEK, read, landed, datetime(2026, 1, 9, hour, tzinfo=UTC), EIGHT)
+    assert bool(said) == rings
+
+
+def test_only_the_newest_day_that_is_due_is_asked_for():
+    assert missing(WEEK, [WEEK[3], WEEK[4]], [], datetime(2026, 1, 9, 21, tzinfo=UTC), EIGHT) == ""
+    assert WEEK[3] in missing(WEEK, WEEK[:3], [], datetime(2026, 1, 9, 19, tzinfo=UTC), EIGHT)
