@@ -1,9 +1,10 @@
 """Whether a window of scoring telemetry still looks like the reference: features, predictions, retrieval similarity.
 
-A column alarms when both hold: the test, adjusted for the number of columns, says that the difference is no chance, and
-the effect size is above a bound that windows of the reference itself stay below. Either alone cries wolf: one test a
-column at p < .05 alarms in two of three quiet windows, and on many rows a test finds differences that matter to nobody.
-Together they keep false alarms below 1 in 100 windows.
+Two monitors read it: *drift* judges features, *predictions* what was decided and how near the retrieval came. A column
+alarms when both hold: the test, adjusted for the number of the monitor's columns, says that the difference is no
+chance, and the effect size is above a bound that windows of the reference itself stay below. Either alone cries wolf:
+one test a column at p < .05 alarms in two of three quiet windows, and on many rows a test finds differences that matter
+to nobody. Together they keep each monitor's false alarms below its share of `matching.findings.FALSE_ALARMS`.
 
 Numbers: Kolmogorov-Smirnov test, Wasserstein distance in standard deviations of the reference. Categories: chi-square
 test, Jensen-Shannon distance. The distances are Evidently's, so that its page (`matching.drift_page`) shows the same
@@ -15,7 +16,6 @@ have is not judged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -34,10 +34,9 @@ from matching.drift_statistics import (
     typical,
     unit_of,
 )
+from matching.findings import ALARM, FALSE_ALARMS, OK, UNKNOWN, Finding, ordered, unknown, verdict
 from matching.records import InputError
 
-OK, ALARM, UNKNOWN = "OK", "ALARM", "UNKNOWN"
-FALSE_ALARMS = 0.01  # the highest share of quiet windows that may alarm
 SMALLEST_EFFECT = 0.1  # Evidently's threshold for both distances: less is no news, however certain
 REPLICATES = 500
 MOST_ROWS = 5000  # of the reference, in calibration; fewer rows only widen the bounds
@@ -50,29 +49,8 @@ GROUPS = {
     "embedding_similarity": "retrieval similarity",
     "candidate_count": "retrieval similarity",
 }
-COLUMNS = {
-    "column": pl.String,
-    "group": pl.String,
-    "status": pl.String,
-    "effect": pl.Float64,
-    "bound": pl.Float64,
-    "adjusted_p": pl.Float64,
-    "reference": pl.String,
-    "current": pl.String,
-}
-
-
-@dataclass(frozen=True)
-class DriftReport:
-    """What was found. `columns`: a row for each column with the fields COLUMNS, the worst first; `rows`: of the window.
-
-    `reference` and `current` are means, or the shares of the category that moved most.
-    """
-
-    status: str
-    sentence: str
-    columns: pl.DataFrame
-    rows: int
+MONITORS = {"drift": ("features",), "predictions": ("predictions", "retrieval similarity")}
+"""The groups of columns that each monitor judges."""
 
 
 def take_window(telemetry: pl.DataFrame, day: date, rows: int, most_days: int = MOST_DAYS) -> pl.DataFrame:
@@ -92,8 +70,8 @@ def calibrate(reference: pl.DataFrame, window: int, seed: int) -> dict[str, Any]
     """Bounds on the effect sizes, from windows of `window` rows of the reference compared with the reference.
 
     Both are drawn with replacement and by whole rows, so that chance in either and the columns' moving together count.
-    A bound is the column's own scale times the quantile 1 - FALSE_ALARMS of the largest scaled effect of all columns
-    (max-T: Westfall & Young, "Resampling-based multiple testing", 1993).
+    A bound is the column's own scale times a quantile of the largest scaled effect of the columns of its monitor
+    (max-T: Westfall & Young, "Resampling-based multiple testing", 1993); the quantile leaves FALSE_ALARMS above it.
 
     `window` is also the fewest rows that `compare` judges. The bounds can be written as JSON, and the same arguments
     give the same bounds. Raises InputError for a reference without rows.
@@ -110,9 +88,12 @@ def calibrate(reference: pl.DataFrame, window: int, seed: int) -> dict[str, Any]
         for column, (values, _) in judged_pairs(reference, reference).items()
     }
     scales = {column: float(np.quantile(effect, 0.95)) for column, effect in effects.items()}
-    scaled = [effects[column] / scale for column, scale in scales.items() if scale > 0]
-    factor = float(np.quantile(np.max(scaled, axis=0), 1 - FALSE_ALARMS)) if scaled else 0.0
-    bounds = {column: round(factor * scale, 6) for column, scale in scales.items()}
+    bounds: dict[str, float] = {}
+    for monitor in MONITORS:
+        own = {column: scale for column, scale in scales.items() if monitor_of(column) == monitor}
+        scaled = [effects[column] / scale for column, scale in own.items() if scale > 0]
+        factor = float(np.quantile(np.max(scaled, axis=0), 1 - FALSE_ALARMS[monitor])) if scaled else 0.0
+        bounds |= {column: round(factor * scale, 6) for column, scale in own.items()}
     return {"window": window, "reference_rows": reference.height, "seed": seed, "columns": bounds}
 
 
@@ -126,27 +107,34 @@ def bound_of(bounds: dict[str, Any], column: str, rows: int, reference_rows: int
     return max(SMALLEST_EFFECT, float(shrink) * float(bounds["columns"].get(column, 0.0)))
 
 
-def compare(current: pl.DataFrame, reference: pl.DataFrame, bounds: dict[str, Any]) -> DriftReport:
-    """Compare a window of telemetry with the reference that `bounds` were calibrated on."""
+def compare(current: pl.DataFrame, reference: pl.DataFrame, bounds: dict[str, Any], monitor: str) -> Finding:
+    """Compare the columns of a monitor in a window of telemetry with the reference that `bounds` were calibrated on."""
     for what, frame in (("window", current), ("reference", reference)):
         if frame.height < bounds["window"]:
             sentence = f"The {what} has {frame.height} rows; below {bounds['window']} nothing can be said about drift."
-            return DriftReport(UNKNOWN, sentence, pl.DataFrame(schema=COLUMNS), current.height)
-    judged = judged_pairs(reference, current)
+            return unknown(sentence, current.height)
+    judged = {c: pair for c, pair in judged_pairs(reference, current).items() if monitor_of(c) == monitor}
     adjusted = holm([1.0 if now is None else p_value(before, now) for before, now in judged.values()])
-    rows = [
-        _judge(column, before, now, p, bound_of(bounds, column, current.height, reference.height))
-        for (column, (before, now)), p in zip(judged.items(), adjusted, strict=True)
-    ]
-    columns = pl.DataFrame(rows, schema=COLUMNS).sort(
-        pl.col("status").replace_strict([ALARM, UNKNOWN, OK], [0, 1, 2], return_dtype=pl.Int8),
-        pl.col("effect") / pl.col("bound"),
-        "column",
-        descending=[False, True, False],
-        nulls_last=True,
+    columns = ordered(
+        [
+            _judge(column, before, now, p, bound_of(bounds, column, current.height, reference.height))
+            for (column, (before, now)), p in zip(judged.items(), adjusted, strict=True)
+        ]
     )
-    status = columns["status"][0] if rows else UNKNOWN
-    return DriftReport(status, _sentence(status, columns), columns, current.height)
+    if columns.is_empty():
+        return unknown("The reference has no column that can be judged.", current.height)
+    worst = columns.row(0, named=True)
+    return Finding(worst["status"], _sentence(columns), worst["effect"], columns, current.height)
+
+
+def monitor_of(column: str) -> str:
+    """The monitor that judges a column."""
+    return next(name for name, groups in MONITORS.items() if group_of(column) in groups)
+
+
+def group_of(column: str) -> str:
+    """What a column says something about."""
+    return GROUPS.get(column.removesuffix(IS_MISSING), "features")
 
 
 def judged_pairs(reference: pl.DataFrame, current: pl.DataFrame) -> dict[str, tuple[Values, Values | None]]:
@@ -156,32 +144,30 @@ def judged_pairs(reference: pl.DataFrame, current: pl.DataFrame) -> dict[str, tu
 
 def _judge(column: str, before: Values, now: Values | None, adjusted_p: float, bound: float) -> dict[str, object]:
     """The report's row about a column."""
-    group = GROUPS.get(column.removesuffix(IS_MISSING), "features")
+    group = group_of(column)
     row: dict[str, object] = {"column": column, "group": group, "status": UNKNOWN, "bound": bound}
     if now is None:
         return row
     row["reference"], row["current"] = typical(before, now)
     effect = effect_size(before, now)
     if np.isfinite(effect):
-        alarms = adjusted_p < FALSE_ALARMS and effect > bound
-        row |= {"effect": effect, "adjusted_p": adjusted_p, "status": ALARM if alarms else OK}
+        status = verdict(effect, bound, adjusted_p, FALSE_ALARMS[monitor_of(column)])
+        row |= {"effect": effect, "adjusted_p": adjusted_p, "status": status}
     return row
 
 
-def _sentence(status: str, columns: pl.DataFrame) -> str:
+def _sentence(columns: pl.DataFrame) -> str:
     """What on-call reads: the worst column and its number."""
-    if columns.is_empty():
-        return "The reference has no column that can be judged."
     worst = columns.row(0, named=True)
     name, group = worst["column"], worst["group"]
-    if status == UNKNOWN:
+    if worst["status"] == UNKNOWN:
         return f"{name} ({group}) cannot be compared: the window lacks the column or its values."
     numbers = (
         f"{name} ({group}) is {worst['effect']:.2f} from the reference"
         f" (bound {worst['bound']:.2f}, adjusted p {worst['adjusted_p']:.2g}):"
         f" {worst['reference']} then, {worst['current']} now"
     )
-    if status == OK:
+    if worst["status"] == OK:
         return f"No column has drifted; the farthest, {numbers}."
     alarms = columns.filter(pl.col("status") == ALARM).height
     return f"{alarms} of {columns.height} columns drifted; the worst, {numbers}."

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from matching.drift import SMALLEST_EFFECT, bound_of, judged_pairs
+from matching.drift import SMALLEST_EFFECT, bound_of, judged_pairs, monitor_of
 from matching.drift_statistics import IS_MISSING, effect_size
 
 UNPACK = """<!DOCTYPE html>
@@ -27,8 +27,12 @@ new Response(stream).text().then((page) => {{ document.open(); document.write(pa
 """
 
 
-def evidently_html(current: pl.DataFrame, reference: pl.DataFrame, bounds: dict[str, Any] | None = None) -> str:
+def evidently_html(
+    current: pl.DataFrame, reference: pl.DataFrame, bounds: dict[str, Any] | None = None, monitor: str | None = None
+) -> str:
     """Evidently's report on the columns that both frames have, as a page that needs no other file (about 2 MB).
+
+    With a `monitor`, only on the columns that it judges.
 
     A column counts as drifted above its bound; without `bounds`, above SMALLEST_EFFECT. Evidently numbers its plots at
     random: two pages of the same frames differ in bytes.
@@ -39,7 +43,10 @@ def evidently_html(current: pl.DataFrame, reference: pl.DataFrame, bounds: dict[
     judged = {
         column: before.dtype.kind == "f"
         for column, (before, now) in judged_pairs(reference, current).items()
-        if now is not None and not column.endswith(IS_MISSING) and np.isfinite(effect_size(before, now))
+        if now is not None
+        and not column.endswith(IS_MISSING)
+        and monitor in (None, monitor_of(column))
+        and np.isfinite(effect_size(before, now))
     }
     thresholds = {
         column: bound_of(bounds, column, current.height, reference.height) if bounds else SMALLEST_EFFECT

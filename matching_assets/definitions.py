@@ -14,11 +14,13 @@ from matching_assets.assets import (
     features,
     governance,
     monitoring,
+    performance,
     ranking,
     records,
     reference,
     review,
     serving,
+    telemetry,
 )
 from matching_assets.checks import features as feature_checks
 from matching_assets.checks import governance as governance_checks
@@ -31,10 +33,24 @@ from matching_assets.jobs import JOBS
 from matching_assets.landing import Landing
 from matching_assets.review.verdicts import verdicts_below
 from matching_assets.settings import Review, Training
+from resources.board import Board
 from resources.environment import for_environment, state_folder
 from sensors import all_sensors
 
-STAGES = [records, reference, features, embeddings, ranking, explanations, governance, serving, monitoring, review]
+STAGES = [
+    records,
+    reference,
+    features,
+    embeddings,
+    ranking,
+    explanations,
+    governance,
+    serving,
+    telemetry,
+    monitoring,
+    performance,
+    review,
+]
 CHECKS = [
     record_checks,
     reference_checks,
@@ -64,6 +80,7 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "training": Training(),
         "review": Review(),
         "verdicts": verdicts_below(state_folder()),
+        "board": Board(home=str(state_folder())),
         **(overrides or {}),
     }
     return dg.Definitions(

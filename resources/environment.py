@@ -10,6 +10,7 @@
 | `endpoint` | LocalEndpoint | SageMakerEndpoint |
 | `alerts` | LocalAlerts | SNSAlerts; either with webhooks (MATCHING_ALERT_WEBHOOKS) |
 | `telemetry` | LocalTelemetry | S3Telemetry |
+| `traffic` | SpoolTraffic | CaptureTraffic |
 | `trainer` | LocalTrainer, or PipesTrainer (MATCHING_TRAINER) | the same, or SageMakerTrainer |
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.alerts import Alerts, LocalAlerts, SNSAlerts
+from resources.capture import CaptureTraffic
 from resources.endpoint import Endpoint
 from resources.endpoint_local import LocalEndpoint
 from resources.endpoint_sagemaker import SageMakerEndpoint
@@ -30,6 +32,7 @@ from resources.registry_sagemaker import SageMakerRegistry
 from resources.store import LocalStore, ObjectStore, S3Store
 from resources.tables import GlueTables, LocalTables, Tables
 from resources.telemetry import LocalTelemetry, S3Telemetry, Telemetry
+from resources.traffic import SpoolTraffic, Traffic
 from resources.training import LocalTrainer, PipesTrainer, SageMakerTrainer, Trainer
 from resources.webhooks import ADDRESSES, AlertsWithWebhooks
 
@@ -79,6 +82,7 @@ def _local(folder: Path) -> dict[str, Any]:
         LocalEndpoint(store=LocalStore(root=str(folder / "store")), root=str(folder / "endpoint")),
         LocalAlerts(path=str(folder / "alerts.jsonl")),
         LocalTelemetry(root=str(folder / "telemetry")),
+        SpoolTraffic(root=os.environ.get("MATCHING_TELEMETRY_DIR") or str(folder / "endpoint" / "telemetry")),
     )
 
 
@@ -100,6 +104,7 @@ def _aws(folder: Path) -> dict[str, Any]:
         SageMakerEndpoint(store=store, image_uri=image, role_arn=role),
         SNSAlerts(topic_arn=topic, store=store),
         S3Telemetry(store=store),
+        CaptureTraffic(store=store),
     )
 
 
@@ -135,7 +140,13 @@ def _trainer(store: ObjectStore) -> Trainer:
 
 
 def _named(
-    tables: Tables, store: ObjectStore, registry: Registry, endpoint: Endpoint, alerts: Alerts, telemetry: Telemetry
+    tables: Tables,
+    store: ObjectStore,
+    registry: Registry,
+    endpoint: Endpoint,
+    alerts: Alerts,
+    telemetry: Telemetry,
+    traffic: Traffic,
 ) -> dict[str, Any]:
     return {
         "tables": tables,
@@ -146,5 +157,6 @@ def _named(
         "endpoint": endpoint,
         "alerts": AlertsWithWebhooks(record=alerts, store=store) if os.environ.get(ADDRESSES) else alerts,
         "telemetry": telemetry,
+        "traffic": traffic,
         "trainer": _trainer(store),
     }

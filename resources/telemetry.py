@@ -25,6 +25,7 @@ NUMBERS = (
     "unknown_token_share",
     "name_length",
     "candidate_count",
+    "latency_ms",
     "degraded",
 )
 FEATURE = re.compile(r"f_[a-z0-9_]+")

@@ -125,7 +125,8 @@ def test_a_day_full_of_records_without_candidates_warns():
 
 
 def test_a_column_that_drifted_warns():
-    report = pl.DataFrame({"column": ["name_length", "probability"], "status": ["ALARM", "OK"]})
+    rows = [("name_length", "ALARM", 0.4, "mean 12"), ("f_core", "OK", 0.1, "mean 0.5")]
+    report = pl.DataFrame(rows, schema=["column", "status", "effect", "current"], orient="row")
     found = no_drift(report)
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "name_length" in found.description

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from matching_assets.folders import facts_in
-from matching_assets.jobs import INTAKE, MATCHING
+from matching_assets.jobs import INTAKE, MATCHING, MONITORS
 
 DESIGN = {
     "records": {"raw_records", "clean_records", "quarantined_records"},
@@ -18,7 +18,7 @@ DESIGN = {
     "explanations": {"global_explanations", "decision_reasons"},
     "governance": {"evaluation", "model_card", "model_package", "approval"},
     "serving": {"deployed_endpoint", "match_decisions"},
-    "monitoring": {"scoring_telemetry", "drift_report", "live_quality"},
+    "monitoring": {"scoring_telemetry", "endpoint_telemetry", "live_quality", *MONITORS},
     "review": {"review_queue", "review_verdicts"},
 }
 ASSETS = sorted(set().union(*DESIGN.values()))
@@ -38,6 +38,15 @@ def test_every_materialisation_has_the_hash_of_its_content(platform, asset):
 def test_every_asset_reports_numbers_that_become_plots(platform, asset):
     kinds = (dg.IntMetadataValue, dg.FloatMetadataValue)
     assert [name for name, value in platform.materialisation(asset).metadata.items() if isinstance(value, kinds)]
+
+
+@pytest.mark.parametrize("monitor", MONITORS)
+def test_every_monitor_says_how_it_is_in_a_sentence_with_a_number(platform, days, monitor):
+    told = platform.materialisation(monitor, days[-1]).metadata
+    assert told["status"].value in ("OK", "ALARM", "UNKNOWN")
+    assert told["sentence"].value.endswith(".")
+    assert len(told["bundle_version"].value) == 64
+    assert "number" in told or told["status"].value == "UNKNOWN"
 
 
 def test_lineage_runs_from_raw_records_to_the_deployed_endpoint(platform):

@@ -5,7 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from matching.drift import calibrate, compare, take_window
+from matching import drift
+from matching.drift import calibrate, take_window
 from matching.records import InputError
 
 
@@ -29,6 +30,10 @@ def telemetry(rows: int, seed: int, shift: float = 0.0) -> pl.DataFrame:
 
 
 REFERENCE = telemetry(1000, seed=0)
+
+
+def compare(current: pl.DataFrame, reference: pl.DataFrame, bounds, monitor: str = "drift"):
+    return drift.compare(current, reference, bounds, monitor)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +74,7 @@ def test_a_shift_of_three_tenths_of_a_standard_deviation_is_seen_in_a_thousand_r
 
 def test_a_change_of_the_decisions_is_seen(bounds):
     current = telemetry(1000, 1).with_columns(decision=pl.lit("review"))
-    report = compare(current, REFERENCE, bounds)
+    report = compare(current, REFERENCE, bounds, "predictions")
     assert report.status == "ALARM"
     assert "decision (predictions)" in report.sentence
     assert "0.0% match now" in report.sentence or "100.0% review now" in report.sentence
@@ -100,7 +105,8 @@ def test_the_worst_columns_come_first(bounds):
 
 
 def test_every_column_has_its_group(bounds):
-    columns = compare(telemetry(1000, 1), REFERENCE, bounds).columns
+    judged = [compare(telemetry(1000, 1), REFERENCE, bounds, monitor).columns for monitor in drift.MONITORS]
+    columns = pl.concat(judged)
     assert dict(zip(columns["column"], columns["group"], strict=True)) == {
         "probability": "predictions",
         "decision": "predictions",
@@ -148,19 +154,19 @@ def test_a_column_that_the_reference_does_not_have_is_not_judged(bounds):
 
 def test_a_column_that_loses_its_values_alarms(bounds):
     current = telemetry(1000, 1).with_columns(probability=pl.lit(None, pl.Float64))
-    report = compare(current, REFERENCE, bounds)
+    report = compare(current, REFERENCE, bounds, "predictions")
     assert (report.status, report.columns["column"][0]) == ("ALARM", "probability is missing")
     assert row_of(report, "probability")["status"] == "UNKNOWN"
 
 
 def test_a_constant_column_that_stays_is_quiet(bounds):
-    row = row_of(compare(telemetry(1000, 1), REFERENCE, bounds), "candidate_count")
+    row = row_of(compare(telemetry(1000, 1), REFERENCE, bounds, "predictions"), "candidate_count")
     assert (row["status"], row["effect"]) == ("OK", 0.0)
 
 
 def test_a_constant_column_that_changes_alarms(bounds):
     current = telemetry(1000, 1).with_columns(candidate_count=pl.lit(49))
-    assert row_of(compare(current, REFERENCE, bounds), "candidate_count")["status"] == "ALARM"
+    assert row_of(compare(current, REFERENCE, bounds, "predictions"), "candidate_count")["status"] == "ALARM"
 
 
 def test_infinite_values_count_as_missing(bounds):

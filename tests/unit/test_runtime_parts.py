@@ -17,6 +17,7 @@ from matching.runtime_input import RequestError
 from matching.runtime_keys import Keys
 from matching.runtime_metrics import Meter, merged
 from matching.runtime_spool import Spool
+from matching.tokens import TokenKey
 
 RECORDS = pl.DataFrame({"record_id": ["a", "b"], "name": ["Alpha", "Alpha"], "country": [None, "US"]})
 
@@ -92,15 +93,15 @@ def test_a_spool_that_cannot_write_counts_what_it_drops(small_scorer, small_fram
     (tmp_path / "file").write_text("")
     spools = [Spool(tmp_path / "file" / "below"), Spool(tmp_path / "full", most_bytes=10)]
     for spool in spools:
-        spool.add(small_scorer.score(small_frames.records.head(3)))
+        spool.add(small_scorer.score(small_frames.records.head(3)), [1.0, 1.0, 2.5])
         spool.close()
     assert [spool.dropped for spool in spools] == [3, 3]
 
 
 def test_without_a_key_no_id_leaves_and_with_one_a_token_with_its_epoch(small_scorer, small_frames, tmp_path):
     for folder, key in (("none", None), ("one", "2026a:s"), ("two", "2026b:s2")):
-        spool = Spool(tmp_path / folder, key)
-        spool.add(small_scorer.score(small_frames.records.head(3)))
+        spool = Spool(tmp_path / folder, TokenKey.of(key) if key else None)
+        spool.add(small_scorer.score(small_frames.records.head(3)), [1.0, 1.0, 2.5])
         spool.close()
     none, one, two = (pl.read_parquet(tmp_path / folder / "day=*/*.parquet") for folder in ("none", "one", "two"))
     assert "record_id" not in none.columns

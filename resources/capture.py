@@ -1,0 +1,130 @@
+"""SageMaker's data capture as traffic.
+
+An event holds the question and the answer, and none of what was measured on the way; but scoring is a pure function of
+(bundle, records), so the question is scored again by the bundle that the answer names, and the answer says what was
+decided. Names are read here and go no further. The latency is not in an event: CloudWatch has it (`ModelLatency`).
+
+The format is that of "Capture data from real-time endpoint" in SageMaker's developer guide: JSON Lines, an event a
+line, by `<endpoint>/<variant>/yyyy/mm/dd/hh/`. Delivery is "at least once", so events are told apart by their id.
+"""
+
+import io
+import json
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from matching.records import InputError
+from matching.runtime_input import ARROW_TYPE, CSV_TYPE, LINES_TYPE, RequestError, read_options, read_request
+from matching.tokens import TokenKey, current_key
+from resources.store import S3Store
+from resources.traffic import EVENT, MINIMISED, Measure, Traffic
+
+ANSWERED = ("record_id", "probability", "decision", "bundle_version", "degraded")
+CAPTURE = "capture"
+
+
+@dataclass(frozen=True)
+class Event:
+    """A request that was answered: its records, and as many decisions with the fields ANSWERED."""
+
+    event: str
+    records: pl.DataFrame
+    decisions: pl.DataFrame
+
+
+class CaptureTraffic(Traffic):
+    """In the bucket of the object store, below `capture/`, where `SageMakerEndpoint` has it captured to."""
+
+    store: dg.ResourceDependency[S3Store]
+    endpoint: str = "matching"
+
+    def _files(self, day: date) -> Iterator[tuple[str, bytes]]:
+        root = f"{self.store.prefix}/{CAPTURE}/{self.endpoint}/"
+        pages = self.store.client.get_paginator("list_objects_v2")
+        variants = [
+            found["Prefix"]
+            for page in pages.paginate(Bucket=self.store.bucket, Prefix=root, Delimiter="/")
+            for found in page.get("CommonPrefixes", [])
+        ]
+        for variant in sorted(variants):
+            listed = pages.paginate(Bucket=self.store.bucket, Prefix=f"{variant}{day:%Y/%m/%d}/")
+            for key in sorted(item["Key"] for page in listed for item in page.get("Contents", [])):
+                yield key, self.store.client.get_object(Bucket=self.store.bucket, Key=key)["Body"].read()
+
+    def _rows(self, data: bytes, measure: Measure) -> pl.DataFrame:
+        events = [found for line in data.splitlines() if line.strip() and (found := read_event(line))]
+        frames = [_measured(events, version, measure) for version in sorted(_versions(events))]
+        rows = pl.concat([pl.DataFrame(schema={**MINIMISED, EVENT: pl.String}), *frames], how="diagonal_relaxed")
+        return rows.with_columns(record_id=_tokens(rows["record_id"], current_key()))
+
+
+def read_event(line: bytes) -> Event | None:
+    """The event of a line; None when the request was not answered with decisions. InputError: it is no such line."""
+    try:
+        said = json.loads(line)
+        captured, event = said["captureData"], str(said["eventMetadata"]["eventId"])
+        asked, answer = captured["endpointInput"], captured.get("endpointOutput")
+        question = _body(asked)
+    except (ValueError, KeyError, TypeError) as problem:
+        raise InputError("a line is no captured event", file=CAPTURE, remedy="Is it data capture's file?") from problem
+    try:
+        records = read_request(question, {"content-type": asked["observedContentType"]}, read_options({})).records
+    except RequestError:
+        return None  # it was refused by the endpoint too
+    decisions = _decisions(_body(answer), answer["observedContentType"]) if answer else None
+    if decisions is None or decisions.height != records.height:
+        return None
+    return Event(event, records, decisions)
+
+
+def _body(part: dict[str, Any]) -> bytes:
+    text: str = part["data"]
+    return b64decode(text) if part["encoding"] == "BASE64" else text.encode()
+
+
+def _decisions(body: bytes, kind: str) -> pl.DataFrame | None:
+    """The fields ANSWERED of an answer of any of the endpoint's types; None when it is none."""
+    kind = kind.partition(";")[0].strip()
+    try:
+        if kind == ARROW_TYPE:
+            return pl.read_ipc_stream(io.BytesIO(body)).select(ANSWERED)
+        if kind == CSV_TYPE:
+            return pl.read_csv(body, columns=list(ANSWERED), schema_overrides={"record_id": pl.String})
+        if kind == LINES_TYPE:
+            rows = [json.loads(line) for line in body.splitlines() if line.strip()]
+        else:
+            rows = json.loads(body)["decisions"]
+        return pl.DataFrame([{name: row[name] for name in ANSWERED} for row in rows], schema=_schema())
+    except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
+        return None
+
+
+def _schema() -> dict[str, Any]:
+    return {name: MINIMISED[name] for name in ANSWERED}
+
+
+def _versions(events: Sequence[Event]) -> set[str]:
+    return {version for event in events for version in event.decisions["bundle_version"]}
+
+
+def _measured(events: Sequence[Event], version: str, measure: Measure) -> pl.DataFrame:
+    """The rows of what one bundle answered: what it measures on the same records, and what it decided."""
+    own = [event for event in events if (event.decisions["bundle_version"] == version).all()]
+    records = pl.concat([event.records for event in own], how="diagonal_relaxed")
+    ids = pl.Series(EVENT, [event.event for event in own for _ in range(event.records.height)], dtype=pl.String)
+    decided = pl.concat([event.decisions for event in own])
+    measured = measure(records, version)
+    if measured is None:
+        return decided.with_columns(ids)
+    return measured.drop(ANSWERED, strict=False).hstack([*decided.get_columns(), ids])
+
+
+def _tokens(ids: pl.Series, key: TokenKey | None) -> pl.Series:
+    """What may be kept of ids."""
+    return pl.Series("record_id", [key.token(one) if key else None for one in ids], dtype=pl.String)
