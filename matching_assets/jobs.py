@@ -20,7 +20,9 @@ from matching_assets.assets.serving import DeployConfig
 from matching_assets.upkeep import expire
 
 INTAKE = ("raw_records", "clean_records", "quarantined_records")
-MATCHING = ("match_decisions", "scoring_telemetry", "decision_reasons", "drift_report", "live_quality", "review_queue")
+MONITORS = ("integrity_report", "drift_report", "prediction_report", "concept_report", "performance_report")
+DECIDED = ("match_decisions", "scoring_telemetry", "endpoint_telemetry", "decision_reasons")
+MATCHING = (*DECIDED, *MONITORS, "live_quality", "review_queue")
 REFERENCE = ("raw_reference", "raw_aliases", "reference_master")
 INDEX = ("reference_embeddings", "retrieval_index")
 LEARNT = ("encoder", "candidate_pairs", "pair_features", "ranker", "decision_policy", "global_explanations")
