@@ -27,6 +27,7 @@ from resources.processes import PATIENCE_SECONDS, Started, free_port, http, is_r
 Json = dict[str, Any]
 SILENT_SECONDS = 10.0
 """How long a process that has served may leave pings unanswered before it counts as dead."""
+SPOOL, TELEMETRY = "MATCHING_TELEMETRY_DIR", "telemetry"
 ROUTER_SECONDS = 10.0
 LONGEST_REST = 60.0
 
@@ -79,8 +80,13 @@ class Fleet:
         entry["restarts"] = 0 if settled or before is None else before["restarts"] + 1
         self._write(book)
         command = [sys.executable, "-m", self._module, "--bundle", str(bundle), "--host", self._host]
-        entry["started"] = list(start([*command, "--port", str(port)], self._log(port)))
+        entry["started"] = list(start([*command, "--port", str(port)], self._log(port), self._spool(action.place)))
         self._write(book)
+
+    def _spool(self, place: Place) -> dict[str, str]:
+        """Where an instance leaves its telemetry. What a shadow decides is no traffic: it was decided before."""
+        kept = os.environ.get(SPOOL) or str(self._root / TELEMETRY)
+        return {SPOOL: "" if place.role == "shadow" else kept}
 
     def stop(self, action: Stop, now: float) -> None:
         """Ask an instance to end; called again until it has, and killed when it takes too long."""

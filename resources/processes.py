@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,10 +35,20 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def start(command: Sequence[str], log: Path) -> Started:
-    """Start a process in a session of its own, so that it outlives this one. Its output is added to `log`."""
+def start(command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None) -> Started:
+    """Start a process in a session of its own, so that it outlives this one. Its output is added to `log`.
+
+    settings: environment variables that it has beside ours.
+    """
     with log.open("ab") as out:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env={**os.environ, **(settings or {})},
+        )
     started = Started(process.pid, psutil.Process(process.pid).create_time())
     # It is meant to run on: without this, Python warns when the object goes.
     process.returncode = 0
