@@ -16,8 +16,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -27,6 +27,7 @@ from matching.scoring import FEW, Scored
 TOGETHER = FEW  # records of one turn; more would be shared out to threads, which other workers need more
 LOOK_SECONDS = 0.05
 Score = Callable[[pl.DataFrame, int, bool], Scored]
+Keep = Callable[[Scored, Sequence[float]], None]
 
 
 @dataclass(frozen=True)
@@ -36,26 +37,30 @@ class Part:
     records: pl.DataFrame
     options: tuple[int, bool]
     decisions: asyncio.Future[pl.DataFrame]
+    since: float
 
 
 class Turns:
-    """Scores what is waiting, in order. `keep` is given everything that was scored."""
+    """Scores what is waiting, in order. `keep` is given everything that was scored, and each record's milliseconds."""
 
-    def __init__(
-        self, score: Score, overdue: Callable[[], bool] = lambda: False, keep: Callable[[Scored], None] | None = None
-    ) -> None:
+    def __init__(self, score: Score, overdue: Callable[[], bool] = lambda: False, keep: Keep | None = None) -> None:
         self._score, self._overdue, self._keep = score, overdue, keep
         self._waiting: deque[Part] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._alone: deque[Part] = deque()  # of a turn that failed together
+        self._turn: list[Part] = []
+        self._running: Future[Scored] | None = None
         self._thread = _thread()
         self._since: float | None = None
+        self._looking = False
 
     async def score(self, records: pl.DataFrame, top_k: int, reasons: bool) -> pl.DataFrame:
         """The decisions on at most TOGETHER records. Raises what scoring them raises."""
-        part = Part(records, (top_k, reasons), asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        part = Part(records, (top_k, reasons), loop.create_future(), time.monotonic())
         self._waiting.append(part)
-        if self._working is None:
-            self._working = asyncio.create_task(self._work())
+        if self._since is None:
+            self._since = time.monotonic()
+            loop.call_soon(self._begin, loop)  # and not at once: what arrives in this moment shares the turn
         return await part.decisions
 
     def stuck_seconds(self) -> float:
@@ -67,17 +72,32 @@ class Turns:
         """Wait for the turn that is being done and end the thread."""
         self._thread.shutdown()
 
-    async def _work(self) -> None:
-        while parts := self._next():
-            if not await self._turn(parts) and len(parts) > 1:
-                for part in parts:
-                    await self._turn([part])
-        self._working = None
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the thread the next turn, if anybody waits."""
+        self._turn = self._next()
+        if not self._turn:
+            self._since = self._running = None
+            return
+        self._since = time.monotonic()
+        self._give(loop)
+        if not self._looking:
+            self._looking = True
+            loop.call_later(LOOK_SECONDS, self._look, loop)
+
+    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
+        records, options = [part.records for part in self._turn], self._turn[0].options
+        running = self._thread.submit(lambda: self._score(pl.concat(records), *options))
+        self._running = running
+        running.add_done_callback(lambda done: loop.call_soon_threadsafe(self._end, done, loop))
 
     def _next(self) -> list[Part]:
         """The parts whose turn it is: from the first on, as long as they are alike and not too many."""
         parts: list[Part] = []
         room = TOGETHER
+        while self._alone:
+            part = self._alone.popleft()
+            if not part.decisions.done():
+                return [part]
         while self._waiting:
             part = self._waiting[0]
             if not part.decisions.done():  # it is when nobody waits for it any more
@@ -88,14 +108,20 @@ class Turns:
             self._waiting.popleft()
         return parts
 
-    async def _turn(self, parts: list[Part]) -> bool:
-        """Decide the parts together. False when that failed and there are several, who then do not know it yet."""
-        done = await self._done(lambda: self._score(pl.concat([part.records for part in parts]), *parts[0].options))
+    def _end(self, done: Future[Scored], loop: asyncio.AbstractEventLoop) -> None:
+        """Tell who waited what became of their turn, and begin the next. What was left behind is not heard."""
         problem = done.exception()
-        if problem is not None and len(parts) > 1:
-            return False
+        if done is not self._running:
+            return
+        if problem is not None and len(self._turn) > 1:
+            self._alone.extend(self._turn)
+        else:
+            self._tell(problem, done)
+        self._begin(loop)
+
+    def _tell(self, problem: BaseException | None, done: Future[Scored]) -> None:
         first = 0
-        for part in parts:
+        for part in self._turn:
             if not part.decisions.done():
                 if problem is not None:
                     part.decisions.set_exception(problem)
@@ -103,22 +129,20 @@ class Turns:
                     part.decisions.set_result(done.result().decisions.slice(first, part.records.height))
             first += part.records.height
         if problem is None and self._keep is not None:
-            self._keep(done.result())
-        return problem is None
+            now = time.monotonic()
+            latency = [1000 * (now - part.since) for part in self._turn for _ in range(part.records.height)]
+            self._keep(done.result(), latency)
 
-    async def _done(self, work: Callable[[], Scored]) -> asyncio.Future[Scored]:
-        """What became of the work in the thread, or in the next one when the first was left behind."""
-        loop = asyncio.get_running_loop()
-        self._since = time.monotonic()
-        done = loop.run_in_executor(self._thread, work)
-        while not (await asyncio.wait((done,), timeout=LOOK_SECONDS))[0]:
-            if self._overdue():
-                done.add_done_callback(asyncio.Future.exception)  # whatever it was: asyncio would log it with its words
-                self._thread.shutdown(wait=False)
-                self._thread = _thread()
-                done = loop.run_in_executor(self._thread, work)
-        self._since = None
-        return done
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Now and then, while anything is scored, ask whether it is to be done once more on another thread."""
+        self._looking = self._since is not None
+        if not self._looking:
+            return
+        if self._turn and self._overdue():
+            self._thread.shutdown(wait=False)
+            self._thread = _thread()
+            self._give(loop)
+        loop.call_later(LOOK_SECONDS, self._look, loop)
 
 
 def _thread() -> ThreadPoolExecutor:
