@@ -86,9 +86,13 @@ class Turns:
 
     def _give(self, loop: asyncio.AbstractEventLoop) -> None:
         records, options = [part.records for part in self._turn], self._turn[0].options
-        running = self._thread.submit(lambda: self._score(pl.concat(records), *options))
-        self._running = running
-        running.add_done_callback(lambda done: loop.call_soon_threadsafe(self._end, done, loop))
+
+        def back(done: Future[Scored]) -> None:
+            if not loop.is_closed():  # it is when a turn that was left behind outlives everything else
+                loop.call_soon_threadsafe(self._end, done, loop)
+
+        self._running = self._thread.submit(lambda: self._score(pl.concat(records), *options))
+        self._running.add_done_callback(back)
 
     def _next(self) -> list[Part]:
         """The parts whose turn it is: from the first on, as long as they are alike and not too many."""
