@@ -151,6 +151,10 @@ class Slo:
         return window.errors if self.latency_ms is None else window.slower_than(self.latency_ms)
 
 
+SLOS = (Slo("availability", 0.999), Slo("latency", 0.99, latency_ms=100.0))
+"""What the endpoint promises, by default."""
+
+
 @dataclass(frozen=True)
 class BurnRule:
     """Rings when the budget burns `rate` times too fast, over a long window and still in a short one."""

@@ -13,13 +13,12 @@ import dagster as dg
 
 from matching_assets.owners import ON_CALL
 from matching_assets.release import ENDPOINT
-from resources.alarms import Burn, Slo, Window, burning, total
+from resources.alarms import SLOS, Burn, Window, burning, total
 from resources.alerts import Alert, Alerts
 from resources.endpoint import Endpoint, EndpointStatus
 from resources.store import MissingError
 from sensors.rules.endpoint import ABOVE, Health, decide
 
-SLOS = (Slo("availability", 0.999), Slo("latency", 0.99, latency_ms=100.0))
 LONGEST_SECONDS = 72 * 3600
 
 

@@ -59,7 +59,7 @@ def reference_unique(reference_master: pl.DataFrame) -> dg.AssetCheckResult:
     description=explained(
         "label_consistency",
         "Guards what is learnt from: enough labels, for known references, and equal names labelled equally. "
-        "If it fails, look at the newest file in landing/labels: it contradicts the others or is for another reference.",
+        "If it fails, look at the newest file in landing/labels: it contradicts the others, or is for another one.",
     ),
 )
 def label_consistency(

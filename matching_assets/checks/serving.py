@@ -122,8 +122,8 @@ def explanation_closure(decision_reasons: pl.DataFrame, match_decisions: pl.Data
             partitions_def=BUSINESS_DAYS,
             description=explained(
                 "few_without_candidate",
-                "Guards the review desk: the share of records without any candidate, or whose name cannot be "
-                "read. If it fails, did the feed change its names (scripts, truncation)? Look at the day's drift report.",
+                "Guards the review desk: the share of records without any candidate, or whose name cannot be read. "
+                "If it fails, did the feed change its names (scripts, truncation)? Look at the day's drift report.",
             ),
         ),
     ]
