@@ -19,7 +19,7 @@ from matching_assets.runbooks import explained
     description=explained(
         "candidate_recall",
         "Guards that the right reference is among the candidates: what retrieval misses, nothing else finds. "
-        "If it fails, look for new labels whose names share no word with the reference, or another reference than theirs.",
+        "If it fails, look for new labels whose names share no word with the reference, or another reference.",
     ),
 )
 def candidate_recall(candidate_pairs: pl.DataFrame, labels: pl.DataFrame) -> dg.AssetCheckResult:
