@@ -18,11 +18,13 @@ from collections.abc import Sequence
 
 from matching_assets.commands import (
     ab,
+    close,
     demo,
     dev,
     evaluate,
     explain,
     fit,
+    health,
     match,
     promote,
     reindex,
@@ -33,7 +35,10 @@ from matching_assets.commands import (
     update,
 )
 
-COMMANDS = (demo, fit, match, reindex, update, explain, serve, evaluate, review, trace, promote, ab, rollback, dev)
+COMMANDS = (
+    demo, fit, match, reindex, update, explain, serve, evaluate, review,
+    trace, promote, ab, rollback, close, health, dev,
+)  # fmt: skip
 WRONG_INPUT = 2
 INTERRUPTED = 130
 

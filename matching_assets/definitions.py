@@ -14,6 +14,7 @@ from matching_assets.assets import (
     features,
     governance,
     monitoring,
+    operations,
     performance,
     ranking,
     records,
@@ -49,6 +50,7 @@ STAGES = [
     telemetry,
     monitoring,
     performance,
+    operations,
     review,
 ]
 CHECKS = [

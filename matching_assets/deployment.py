@@ -9,9 +9,11 @@ from typing import Any
 import dagster as dg
 
 from matching_assets import experiment
+from matching_assets.closing import why_closed
 from matching_assets.definitions import build_defs
 from matching_assets.instance import prepare_instance
 from matching_assets.release import ENDPOINT
+from matching_assets.tags import REASON_TAG
 from resources.endpoint import EndpointError
 from resources.environment import for_environment, state_folder
 from resources.registry import NotApprovedError
@@ -29,6 +31,8 @@ def run_deployment(job: str, config: Mapping[str, Any], assets: Sequence[str]) -
         if champion is not None and done.success:
             status = there.endpoint.describe(ENDPOINT)
             print(f"version {champion.version} serves at {status.url}: {status.status}, bundle {status.version}")
+            if why := why_closed(champion):
+                print(f"automatic matching is closed: {why}")
     return 0 if done.success else 1
 
 
@@ -76,7 +80,7 @@ def _run(job: str, resources: dict[str, Any], ops: Mapping[str, Any]) -> dg.Exec
                 instance=instance,
                 run_config={**QUIET, "ops": dict(ops)},
                 raise_on_error=False,
-                tags={"matching/reason": "person"},
+                tags={REASON_TAG: "person"},
             )
         )
     for check in done.get_asset_check_evaluations():

@@ -3,11 +3,12 @@
 | job | what it does | started by |
 |---|---|---|
 | `daily_matching` | takes in one business day, matches, explains and watches it | a day's file landing |
-| `retrain` | everything from reference and labels to `approval`, where it ends | new labels, drift, a person |
+| `retrain` | everything from reference and labels to `approval`, where it ends | new labels, monitors, a person |
 | `refresh_reference` | the same models on the reference as it is now, up to a new approval | a person |
 | `promote` | compares the newest approved version with the champion, deploys it | a person; a sensor if on |
 | `experiment` | looks at the A/B that is under way and records how it has turned out so far | a person |
 | `rollback` | deploys the champion before this one | a person |
+| `close_matching` | withdraws the champion's certificate: all is reviewed | a broken certificate, a person |
 | `expire` | forgets what was replaced in tables more than 30 days ago (`matching_assets/upkeep.py`) | a person |
 
 There are no schedules: a day is matched when its file lands, not when a clock strikes; and a model that is fit for its
@@ -22,7 +23,7 @@ from matching_assets.upkeep import expire
 INTAKE = ("raw_records", "clean_records", "quarantined_records")
 MONITORS = ("integrity_report", "drift_report", "prediction_report", "concept_report", "performance_report")
 DECIDED = ("match_decisions", "scoring_telemetry", "endpoint_telemetry", "decision_reasons")
-MATCHING = (*DECIDED, *MONITORS, "live_quality", "review_queue")
+MATCHING = (*DECIDED, *MONITORS, "live_quality", "review_queue", "operations_page")
 REFERENCE = ("raw_reference", "raw_aliases", "reference_master")
 INDEX = ("reference_embeddings", "retrieval_index")
 LEARNT = ("encoder", "candidate_pairs", "pair_features", "ranker", "decision_policy", "global_explanations")
@@ -67,4 +68,13 @@ rollback = dg.define_asset_job(
     description="Deploy the champion before this one, if it is still approved.",
 )
 
-JOBS = (daily_matching, retrain, refresh_reference, promote, experiment, rollback, expire)
+close_matching = dg.define_asset_job(
+    "close_matching",
+    selection=dg.AssetSelection.assets("deployed_endpoint"),
+    config=dg.RunConfig(ops={"deployed_endpoint": DeployConfig(version="closed")}),
+    description="Match nothing without review until a version is promoted or rolled back: the champion without its "
+    "certificate. A second time does nothing.",
+    tags={"dagster/max_retries": "2"},
+)
+
+JOBS = (daily_matching, retrain, refresh_reference, promote, experiment, rollback, close_matching, expire)

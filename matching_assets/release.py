@@ -27,12 +27,13 @@ from matching_assets.owners import MODELS
 from matching_assets.partitions import newest_of_each
 from resources.alarms import Alarm
 from resources.endpoint import Endpoint, EndpointError, EndpointStatus, single
-from resources.registry import ModelPackage, NotApprovedError, Registry
+from resources.registry import ModelPackage, NotApprovedError, Registry, Status
 from resources.rollout import ALL_AT_ONCE, Rollout
 from resources.store import ConflictError, MissingError, ObjectStore
 
 ENDPOINT = "matching"
 RULE = "rule"
+WAITING: Status = "PendingManualApproval"
 SLOWEST_SECONDS = 5.0
 SHADOWED = 1000
 """Records on which a challenger is compared with the champion."""
@@ -100,12 +101,17 @@ def flat(measured: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in measured["metrics"].items() if isinstance(value, int | float)}
 
 
-def decide(bundle: Path, gates: Sequence[Gate], registry: Registry) -> ModelPackage:
-    """Approve or reject the version of a bundle by its gates. A person's earlier decision on it stands."""
+def decide(bundle: Path, gates: Sequence[Gate], registry: Registry, shadow: bool = False) -> ModelPackage:
+    """Approve or reject the version of a bundle by its gates. A person's earlier decision on it stands.
+
+    `shadow`: what passes waits for a person's approval, unless the same version was approved before.
+    """
     package = by_digest(registry, folder_digest(bundle))
     if package.history[-1]["by"] not in ("registration", RULE):
         return package
     status = decide_status(list(gates))
+    if shadow and status == "Approved":
+        status = "Approved" if package.status == "Approved" else WAITING
     package = registry.set_status(package.version, status, RULE, [gate.to_json() for gate in gates])
     champion, wants = registry.champion(), registry.challenger()
     if status == "Approved" and not (champion and champion.version == package.version):

@@ -15,10 +15,11 @@ from matching.bundle import Manifest, read_manifest
 from matching.reasons import title_of
 from matching.records import InputError, content_hash
 from matching.verdicts import settle
+from matching_assets.closing import why_closed
 from matching_assets.landing import DAY
 from matching_assets.review.desk import answered
 from matching_assets.review.verdicts import Verdicts
-from resources.registry import ModelPackage, Registry
+from resources.registry import CLOSES, ModelPackage, Registry
 from resources.store import MissingError, ObjectStore
 from resources.tables import Tables
 
@@ -74,8 +75,12 @@ class Trace:
         last, manifest = package.history[-1], self._manifest(package)
         yield f"bundle {version}, registry version {package.version} ({self._registry.stage(package.version)})"
         yield f"  {last['status'].lower():<10} by {last['by']} at {last['at'][:16].replace('T', ' ')} UTC"
+        if why := why_closed(package):
+            yield f"  closed     so it matches nothing: {why}"
+            yield f"  otherwise  as the bundle stored as {package.lineage[CLOSES][:SHORT]}"
         yield f"  stored     as {package.bundle_digest[:SHORT]}"
-        yield f"  registered in {_run(self._made('model_package', bundle_version=version))}"
+        maker = "deployed_endpoint" if CLOSES in package.lineage else "model_package"
+        yield f"  registered in {_run(self._made(maker, bundle_version=version))}"
         if manifest:
             data = ", ".join(f"{name} {digest[:SHORT]}" for name, digest in sorted(manifest.facts["data"].items()))
             yield f"  learnt     from {data}; code {manifest.facts['code'].get('commit', 'unknown')[:SHORT]}"

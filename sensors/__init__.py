@@ -9,18 +9,22 @@ def all_sensors() -> list[dg.SensorDefinition]:
     """Every sensor of the platform. All are on from the start but `approved_version`."""
     from sensors.approval import approved_version
     from sensors.checks import check_failures
-    from sensors.drift import drift_alarm
     from sensors.endpoint import endpoint_health
     from sensors.failures import run_failures
+    from sensors.heartbeats import heartbeats
     from sensors.labels import new_labels
+    from sensors.operations import operations_board
     from sensors.records import records_arrival
+    from sensors.responses import responses
 
     return [
         records_arrival,
         new_labels,
-        drift_alarm,
+        responses,
         run_failures,
         check_failures,
         endpoint_health,
+        heartbeats,
+        operations_board,
         approved_version,
     ]

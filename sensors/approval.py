@@ -9,6 +9,7 @@ from __future__ import annotations
 import dagster as dg
 
 from matching_assets.jobs import promote
+from matching_assets.tags import REASON_TAG, WHY_TAG
 from resources.registry import Registry
 from sensors import history
 from sensors.rules.approval import decide
@@ -20,7 +21,7 @@ from sensors.rules.approval import decide
     minimum_interval_seconds=60,
     description="Deploys the newest approved version if it never was in production. Off until somebody turns it on.",
 )
-def approved_version(registry: Registry) -> dg.RunRequest | dg.SkipReason:
+def approved_version(context: dg.SensorEvaluationContext, registry: Registry) -> dg.RunRequest | dg.SkipReason:
     """Read the registry and ask for a promotion of what is newly approved."""
     approved = [package.version for package in registry.list() if registry.objection(package) is None]
     decision = decide(approved, registry.promoted())
@@ -28,5 +29,5 @@ def approved_version(registry: Registry) -> dg.RunRequest | dg.SkipReason:
         return dg.SkipReason(decision.sentence)
     return dg.RunRequest(
         run_key=decision.run_key,
-        tags={history.REASON_TAG: "approval", history.WHY_TAG: decision.sentence},
+        tags={REASON_TAG: "approval", WHY_TAG: decision.sentence, **history.day_tag(context.instance)},
     )

@@ -1,18 +1,18 @@
-"""What the instance remembers: the newest materialisation of an asset, and the runs of `retrain`.
+"""What the instance remembers: the newest materialisation of an asset, the runs of a job, the day that was reached.
 
 This is the sensors' memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
-from matching_assets.jobs import retrain
+from matching_assets.tags import DAY_TAG, REASON_TAG, SHADOW_TAG
+from sensors.rules.responses import Run
 
-REASON_TAG = "matching/reason"
-WHY_TAG = "matching/why"
 UNDER_WAY = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -20,6 +20,8 @@ UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+REMEMBERED = 50
+"""Runs of a job that are looked at: more than a rule may start within its cooldown."""
 
 
 def newest(instance: dg.DagsterInstance, asset: str, day: str | None = None) -> dg.EventLogRecord | None:
@@ -41,8 +43,27 @@ def is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
     return bool(instance.get_run_records(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1))
 
 
-def last_retrain(instance: dg.DagsterInstance, reason: str) -> float | None:
-    """When the newest `retrain` run for `reason` was asked for, in epoch seconds, however it ended."""
-    wanted = dg.RunsFilter(job_name=retrain.name, tags={REASON_TAG: reason})
-    records = instance.get_run_records(wanted, limit=1)
-    return records[0].create_timestamp.timestamp() if records else None
+def reached(instance: dg.DagsterInstance, asset: str) -> str | None:
+    """The latest day (ISO) of an asset that was made; None before the first."""
+    return max(instance.get_materialized_partitions(dg.AssetKey(asset)), default=None)
+
+
+def day_tag(instance: dg.DagsterInstance) -> dict[str, str]:
+    """The tag that says which business day the platform has reached; none before the first."""
+    day = reached(instance, "clean_records")
+    return {DAY_TAG: day} if day else {}
+
+
+def runs_of(instance: dg.DagsterInstance, job: str) -> Sequence[Run]:
+    """The newest runs of a job that say for which day they were asked for, however they ended."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=job), limit=REMEMBERED)
+    return [
+        Run(
+            day=run.tags[DAY_TAG],
+            reason=run.tags.get(REASON_TAG, ""),
+            shadow=run.tags.get(SHADOW_TAG) == "true",
+            done=run.status == dg.DagsterRunStatus.SUCCESS,
+        )
+        for run in (record.dagster_run for record in records)
+        if DAY_TAG in run.tags
+    ]

@@ -12,11 +12,13 @@ import dagster as dg
 from matching.records import InputError, read_table
 from matching_assets.jobs import daily_matching, retrain
 from matching_assets.landing import Landing
+from matching_assets.tags import REASON_TAG, WHY_TAG
 from resources.alerts import Alerts
 from sensors import cursor, history
 from sensors.landing import look
 from sensors.reporting import tell_of_files
 from sensors.rules.labels import LabelFile, decide
+from sensors.rules.responses import counts
 
 
 def _count(
@@ -38,7 +40,11 @@ def _busy(instance: dg.DagsterInstance) -> str | None:
     if history.newest(instance, "clean_records") is None:
         return "the first records"
     under_way = [job.name for job in (retrain, daily_matching) if history.is_under_way(instance, job.name)]
-    return f"{under_way[0]}, which is under way" if under_way else None
+    if under_way:
+        return f"{under_way[0]}, which is under way"
+    today = history.reached(instance, "clean_records")
+    full = counts(history.runs_of(instance, retrain.name), today) if today else None
+    return f"the next business day: {full}" if full else None
 
 
 @dg.sensor(
@@ -63,7 +69,7 @@ def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts, landing: Lan
     )
     problems = {**found.problems, **unreadable}
     tell_of_files(alerts, "labels", problems)
-    tags = {history.REASON_TAG: "labels", history.WHY_TAG: decision.sentence}
+    tags = {REASON_TAG: "labels", WHY_TAG: decision.sentence, **history.day_tag(context.instance)}
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=decision.run_key, tags=tags)] if decision.run_key else [],
         skip_reason=None if decision.run_key else decision.sentence,

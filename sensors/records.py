@@ -12,6 +12,7 @@ import dagster as dg
 from matching_assets.jobs import INTAKE, daily_matching
 from matching_assets.landing import Landing
 from matching_assets.partitions import BUSINESS_DAYS, deadline
+from matching_assets.tags import DAY_TAG, REASON_TAG, WHY_TAG
 from resources.alerts import Alerts
 from sensors import cursor, history
 from sensors.landing import look
@@ -43,7 +44,7 @@ def _run_request(request: Request) -> dg.RunRequest:
         run_key=request.run_key,
         partition_key=request.day,
         asset_selection=None if request.matching else [dg.AssetKey(name) for name in INTAKE],
-        tags={history.REASON_TAG: "records", history.WHY_TAG: request.why},
+        tags={REASON_TAG: "records", WHY_TAG: request.why, DAY_TAG: request.day},
     )
 
 

@@ -17,6 +17,7 @@ from matching_assets.partitions import labelled
 from matching_assets.release import by_digest, decide, register
 from matching_assets.reporting import report
 from matching_assets.settings import Training
+from matching_assets.tags import SHADOW_TAG
 from resources.registry import Registry
 from resources.store import ObjectStore
 
@@ -117,12 +118,19 @@ def model_card(model_package: Path, registry: dg.ResourceParam[Registry]) -> dg.
     io_manager_key="folder_io_manager",
 )
 def approval(
-    config: ApprovalConfig, model_package: Path, evaluation: Path, registry: dg.ResourceParam[Registry]
+    context: dg.AssetExecutionContext,
+    config: ApprovalConfig,
+    model_package: Path,
+    evaluation: Path,
+    registry: dg.ResourceParam[Registry],
 ) -> dg.MaterializeResult[Folder]:
-    """Whether the version may serve: every gate with the value it saw. A person's earlier decision stands."""
+    """Whether the version may serve: every gate with the value it saw. A person's earlier decision stands.
+
+    What was learnt in the shadow is judged by the same gates, and waits for a person.
+    """
     manifest = read_manifest(model_package)
     gates = judge_version(facts_in(evaluation), manifest.facts["certificate"], config.without_automatic_matches)
-    package = decide(model_package, gates, registry)
+    package = decide(model_package, gates, registry, learnt_in_the_shadow(context))
     facts = {"status": package.status, "bundle_version": manifest.version, "registry_version": package.version}
     return report(
         Folder(facts={**facts, "gates": [gate.to_json() for gate in gates]}),
@@ -130,3 +138,10 @@ def approval(
         tables={"gates": pl.DataFrame([gate.to_json() for gate in gates], infer_schema_length=None)},
         facts=facts,
     )
+
+
+def learnt_in_the_shadow(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run that trained the ranker was tagged so: a new reference makes nothing else of its models."""
+    made = context.instance.get_latest_materialization_event(dg.AssetKey("ranker"))
+    trained = context.instance.get_run_by_id(made.run_id) if made else None
+    return (trained or context.run).tags.get(SHADOW_TAG) == "true"

@@ -11,12 +11,14 @@ import polars as pl
 
 from matching.scoring import Scorer
 from matching_assets import experiment
+from matching_assets.closing import close, make_way, why_closed
 from matching_assets.folders import Folder, facts_in
 from matching_assets.landing import DAY, of_day
 from matching_assets.owners import MODELS, ON_CALL
 from matching_assets.partitions import BUSINESS_DAYS
 from matching_assets.release import ENDPOINT, deploy, newest_approved, shadow
 from matching_assets.reporting import report
+from matching_assets.tags import WHY_TAG
 from matching_assets.watching import ROLLOUT, watched
 from resources.endpoint import Endpoint, EndpointError
 from resources.registry import Registry
@@ -30,6 +32,7 @@ class Which(StrEnum):
 
     APPROVED = "approved"
     PREVIOUS = "previous"
+    CLOSED = "closed"
 
 
 class How(StrEnum):
@@ -43,6 +46,9 @@ class How(StrEnum):
 class DeployConfig(dg.Config):
     """`approved`: the newest approved version. `previous`: the champion before this one, which is a rollback.
 
+    `closed`: the champion without its certificate, so that nothing is matched; `why` is kept in the registry, and is
+    by default what the run's tag says.
+
     `rollout`, `share` and `bake_seconds`: how the traffic moves (resources/rollout.py). `requested_by`: who asks
     for it; where four eyes are asked for, another than who approved. `least_requests`: what each step must have been
     asked within its bake and `traffic_seconds` more: a canary that nobody asked has shown nothing.
@@ -55,6 +61,7 @@ class DeployConfig(dg.Config):
     least_requests: int = 20
     traffic_seconds: float = 600.0
     requested_by: str = ""
+    why: str = ""
 
 
 @dg.asset(
@@ -132,17 +139,23 @@ def experiment_result(
     ],
 )
 def deployed_endpoint(
+    context: dg.AssetExecutionContext,
     config: DeployConfig,
     registry: dg.ResourceParam[Registry],
     store: dg.ResourceParam[ObjectStore],
     endpoint: dg.ResourceParam[Endpoint],
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Folder]]:
     """The approved version that answers in production. The one before serves until the new one answers."""
-    champion = registry.champion()
-    by, back = config.requested_by, config.version is Which.PREVIOUS
-    package = registry.previous() if back else newest_approved(registry, by)
+    champion, by = registry.champion(), config.requested_by
+    if config.version is Which.PREVIOUS:
+        package = registry.previous()
+    elif config.version is Which.CLOSED:
+        package = close(config.why or context.run.tags.get(WHY_TAG, ""), store, registry)
+        make_way(endpoint)
+    else:
+        package = newest_approved(registry, by)
     tried = experiment.under_way(endpoint)
-    if tried and not back and tried.digests["B"] != package.bundle_digest:
+    if tried and config.version is Which.APPROVED and tried.digests["B"] != package.bundle_digest:
         raise EndpointError(f"version {package.version} is not in the A/B under way: end that with `matching ab stop`")
     traffic = (config.least_requests, config.traffic_seconds)
     rollout = Rollout(config.rollout.value, config.share, config.bake_seconds, True, *traffic)
@@ -153,16 +166,22 @@ def deployed_endpoint(
         yield watched(endpoint, began, package.version, rollout, str(problem))
         raise
     yield watched(endpoint, began, package.version, rollout)
-    if back:
+    before = champion.version if champion else None
+    if config.version is Which.PREVIOUS:
         registry.rollback(by)
-    else:
-        registry.promote(package.version, expected=champion.version if champion else None, by=by)
+    elif config.version is Which.APPROVED:
+        registry.promote(package.version, expected=before, by=by)
+    elif before is not None and before != package.version:
+        registry.close(package.version, expected=before, by=by)
     facts = {"endpoint": ENDPOINT, "registry_version": package.version, "bundle_version": manifest.version}
+    closed = why_closed(package)
     yield report(
         Folder(facts={**facts, "bundle_digest": package.bundle_digest}),
         numbers={"registry_version": package.version},
         facts={
             "bundle_version": manifest.version,
+            "closed": closed is not None,
+            **({"why_closed": closed, "parent_version": manifest.facts["parent"]} if closed else {}),
             "url": dg.MetadataValue.url(status.url),
             "lineage": dict(status.lineage),
         },

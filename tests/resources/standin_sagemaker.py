@@ -39,9 +39,12 @@ class StandinSageMaker:
         for client in clients:
             client.meta.events.unregister("before-call", unique_id="standin")
 
-    def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+    def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]] | None:
+        operation = getattr(self, xform_name(model.name), None)
+        if operation is None:
+            return None  # packages are moto's
         try:
-            answer = getattr(self, xform_name(model.name))(params)
+            answer = operation(params)
         except LookupError as problem:
             error = {"Error": {"Code": "ValidationException", "Message": problem.args[0]}, "ResponseMetadata": {}}
             return SimpleNamespace(status_code=400), error

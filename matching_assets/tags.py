@@ -1,0 +1,10 @@
+"""What a run of ours is labelled with, for whoever asks why it was started. Sensors count by these tags."""
+
+REASON_TAG = "matching/reason"
+"""`records`, `labels`, `drift`, `predictions`, `concept`, `performance`, `certificate`, `approval`, or `person`."""
+WHY_TAG = "matching/why"
+"""A sentence."""
+DAY_TAG = "matching/day"
+"""The business day that the platform had reached when the run was asked for: what cooldowns are counted in."""
+SHADOW_TAG = "matching/shadow"
+"""`true`: a training to look at, whose version no rule approves."""
