@@ -18,6 +18,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 PRIOR = 0.5  # Jeffreys: sharp where shares are near 1, which is where ours are
 STEPS = 60
 
@@ -32,25 +35,24 @@ def confidence_sequence(right: int, trials: int, level: float = 0.95) -> tuple[f
     if trials == 0:
         return 0.0, 1.0
     limit, share = math.log(2 / (1 - level)), right / trials
-    high = _edge(lambda m: log_capital(right, trials, m) < limit, share, 1.0)
-    low = 1 - _edge(lambda m: log_capital(trials - right, trials, m) < limit, 1 - share, 1.0)
+    high = _edge(lambda m: bool(log_capital(right, trials, m) < limit), share, 1.0)
+    low = 1 - _edge(lambda m: bool(log_capital(trials - right, trials, m) < limit), 1 - share, 1.0)
     return low, high
 
 
-def log_capital(right: int, trials: int, share: float) -> float:
-    """The logarithm of what a bettor has who began with 1 and bet that fewer than `share` are right."""
-    from scipy.special import betainc, betaln
+def log_capital(right: ArrayLike, trials: ArrayLike, share: float) -> NDArray[np.float64]:
+    """The logarithm of what a bettor has who began with 1 and bet that fewer than `share` are right. float64 [n]."""
+    from scipy.special import betainc, betaln, xlog1py
 
+    good = np.asarray(right, np.float64)
+    wrong = np.asarray(trials, np.float64) - good
     if share >= 1:
-        return math.inf if right < trials else 0.0
-    wrong = trials - right
-    after = betainc(right + PRIOR, wrong + PRIOR, share)
-    if after <= 0:
-        return -math.inf
-    mixed = betaln(right + PRIOR, wrong + PRIOR) + math.log(after)
+        return np.where(wrong > 0, np.inf, 0.0)
+    with np.errstate(divide="ignore"):  # nothing is left of a bet that lost all
+        mixed = betaln(good + PRIOR, wrong + PRIOR) + np.log(betainc(good + PRIOR, wrong + PRIOR, share))
     fair = betaln(PRIOR, PRIOR) + math.log(betainc(PRIOR, PRIOR, share))
-    likelihood = right * math.log(share) + (wrong * math.log1p(-share) if wrong else 0.0)
-    return float(mixed - fair - likelihood)
+    likelihood = good * math.log(share) + xlog1py(wrong, -share)
+    return np.asarray(mixed - fair - likelihood, np.float64)
 
 
 def _edge(stands: Callable[[float], bool], inside: float, outside: float) -> float:

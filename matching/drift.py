@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from matching.drift_statistics import (
     IS_MISSING,
@@ -38,8 +39,8 @@ from matching.findings import ALARM, FALSE_ALARMS, OK, UNKNOWN, Finding, ordered
 from matching.records import InputError
 
 SMALLEST_EFFECT = 0.1  # Evidently's threshold for both distances: less is no news, however certain
-REPLICATES = 500
-MOST_ROWS = 5000  # of the reference, in calibration; fewer rows only widen the bounds
+REPLICATES = 1000
+MOST_ROWS = 1500  # of the reference, in calibration; fewer rows only widen the bounds
 MOST_DAYS = 7
 NOT_JUDGED = ("record_id", "reference_id", "bundle_version", "day")
 GROUPS = {
@@ -66,12 +67,14 @@ def take_window(telemetry: pl.DataFrame, day: date, rows: int, most_days: int = 
     return near.filter(pl.col("day") >= needed["day"].min())
 
 
-def calibrate(reference: pl.DataFrame, window: int, seed: int) -> dict[str, Any]:
+def calibrate(reference: pl.DataFrame, window: int, seed: int, entity: pl.Series | None = None) -> dict[str, Any]:
     """Bounds on the effect sizes, from windows of `window` rows of the reference compared with the reference.
 
-    Both are drawn with replacement and by whole rows, so that chance in either and the columns' moving together count.
-    A bound is the column's own scale times a quantile of the largest scaled effect of the columns of its monitor
-    (max-T: Westfall & Young, "Resampling-based multiple testing", 1993); the quantile leaves FALSE_ALARMS above it.
+    Windows are drawn with replacement and by whole rows, so that columns' moving together counts; the reference by
+    whole entities (`entity`, of each row; each row its own by default), because records of one entity are alike, and
+    another reference would have other entities. A bound is the column's own scale times a quantile of the largest
+    scaled effect of the columns of its monitor (max-T: Westfall & Young, "Resampling-based multiple testing", 1993);
+    the quantile leaves FALSE_ALARMS above it.
 
     `window` is also the fewest rows that `compare` judges. The bounds can be written as JSON, and the same arguments
     give the same bounds. Raises InputError for a reference without rows.
@@ -79,9 +82,11 @@ def calibrate(reference: pl.DataFrame, window: int, seed: int) -> dict[str, Any]
     if reference.is_empty():
         raise InputError("the reference telemetry has no rows", remedy="Score the records of the evaluation first.")
     generator = np.random.default_rng(seed)
-    if reference.height > MOST_ROWS:
-        reference = reference[np.sort(generator.choice(reference.height, MOST_ROWS, replace=False))]
-    ours = draw_windows(generator, reference.height, reference.height, REPLICATES)
+    cluster = np.arange(reference.height) if entity is None else entity.rank("dense").to_numpy().astype(np.int64) - 1
+    kept = np.isin(cluster, _some(generator, cluster))
+    reference, cluster = reference.filter(pl.Series(kept)), np.unique(cluster[kept], return_inverse=True)[1]
+    entities = int(cluster.max()) + 1
+    ours = draw_windows(generator, entities, entities, REPLICATES)[:, cluster]
     theirs = draw_windows(generator, reference.height, window, REPLICATES)
     effects = {
         column: np.nan_to_num(distances(values, ours, theirs, unit_of(values)))
@@ -94,16 +99,26 @@ def calibrate(reference: pl.DataFrame, window: int, seed: int) -> dict[str, Any]
         scaled = [effects[column] / scale for column, scale in own.items() if scale > 0]
         factor = float(np.quantile(np.max(scaled, axis=0), 1 - FALSE_ALARMS[monitor])) if scaled else 0.0
         bounds |= {column: round(factor * scale, 6) for column, scale in own.items()}
-    return {"window": window, "reference_rows": reference.height, "seed": seed, "columns": bounds}
+    sizes = np.bincount(cluster)
+    worth = float(sizes.sum() / (sizes @ sizes))
+    return {"window": window, "reference_rows": reference.height, "worth": worth, "seed": seed, "columns": bounds}
+
+
+def _some(generator: np.random.Generator, cluster: NDArray[np.int64]) -> NDArray[np.int64]:
+    """As many whole clusters as have MOST_ROWS rows."""
+    drawn = generator.permutation(int(cluster.max()) + 1)
+    return drawn[: int(np.searchsorted(np.cumsum(np.bincount(cluster)[drawn]), MOST_ROWS)) + 1]
 
 
 def bound_of(bounds: dict[str, Any], column: str, rows: int, reference_rows: int) -> float:
     """The bound on a column's effect size in a window of `rows`: what chance can do, and SMALLEST_EFFECT at least.
 
-    Chance shrinks with sqrt(1/n + 1/m), for distances between distributions as for the difference of two means.
+    Chance shrinks with sqrt(1/n + 1/m), for distances between distributions as for the difference of two means, where
+    m counts the rows of the reference as what they are worth: rows of one entity are alike.
     """
-    calibrated = 1 / bounds["window"] + 1 / bounds["reference_rows"]
-    shrink = np.sqrt((1 / rows + 1 / reference_rows) / calibrated)
+    worth = bounds.get("worth", 1.0)  # bundles of before know no clusters
+    calibrated = 1 / bounds["window"] + 1 / (worth * bounds["reference_rows"])
+    shrink = np.sqrt((1 / rows + 1 / (worth * reference_rows)) / calibrated)
     return max(SMALLEST_EFFECT, float(shrink) * float(bounds["columns"].get(column, 0.0)))
 
 
@@ -114,7 +129,9 @@ def compare(current: pl.DataFrame, reference: pl.DataFrame, bounds: dict[str, An
             sentence = f"The {what} has {frame.height} rows; below {bounds['window']} nothing can be said about drift."
             return unknown(sentence, current.height)
     judged = {c: pair for c, pair in judged_pairs(reference, current).items() if monitor_of(c) == monitor}
-    adjusted = holm([1.0 if now is None else p_value(before, now) for before, now in judged.values()])
+    adjusted = holm(
+        [1.0 if now is None else p_value(before, now, bounds.get("worth", 1.0)) for before, now in judged.values()]
+    )
     columns = ordered(
         [
             _judge(column, before, now, p, bound_of(bounds, column, current.height, reference.height))

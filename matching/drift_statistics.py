@@ -89,19 +89,33 @@ def effect_size(reference: Values, current: Values) -> float:
     return float(distances(pooled, inside, 1 - inside, unit_of(reference))[0])
 
 
-def p_value(reference: Values, current: Values) -> float:
+def p_value(reference: Values, current: Values, worth: float = 1.0) -> float:
     """The probability of such a difference or a larger one, were both drawn from one source; 1 where either has none.
 
     Numbers: Kolmogorov-Smirnov, asymptotic, which is cautious on ties. Categories: chi-square test of homogeneity.
+    worth: how many independent rows a row of the reference counts as, at most 1; statistics shrink accordingly (Rao &
+    Scott, "The analysis of categorical data from complex sample surveys", JASA 1981: the first-order correction).
     """
-    from scipy.stats import chi2_contingency, ks_2samp
+    from scipy.stats import chi2, chi2_contingency, ks_2samp, kstwo
 
     if reference.dtype.kind == "f":
         ours, theirs = reference[~np.isnan(reference)], current[~np.isnan(current)]
-        return float(ks_2samp(ours, theirs, method="asymp").pvalue) if len(ours) and len(theirs) else 1.0
+        if not (len(ours) and len(theirs)):
+            return 1.0
+        apart = ks_2samp(ours, theirs, method="asymp").statistic
+        return float(kstwo.sf(apart, max(1, round(_together(len(ours) * worth, len(theirs))))))
     kinds, codes = np.unique(np.concatenate([reference, current]), return_inverse=True)
+    if len(kinds) < 2:
+        return 1.0
     counts = [np.bincount(part, minlength=len(kinds)) for part in np.split(codes, [len(reference)])]
-    return float(chi2_contingency(counts, correction=False).pvalue) if len(kinds) > 1 else 1.0
+    found = chi2_contingency(counts, correction=False)
+    shrunk = _together(len(reference) * worth, len(current)) / _together(len(reference), len(current))
+    return float(chi2.sf(found.statistic * shrunk, found.dof))
+
+
+def _together(n: float, m: float) -> float:
+    """The sample size that two samples have when they are compared."""
+    return n * m / (n + m)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
