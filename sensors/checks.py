@@ -35,9 +35,9 @@ def _evaluations(instance: dg.DagsterInstance, ended: Ended) -> list[Evaluation]
 
 
 def _number(found: dg.AssetCheckEvaluation) -> float | None:
-    """What a check judged: the first of its numbers (matching_assets/checks/verdicts.py)."""
-    values = (value.value for value in found.metadata.values())
-    return next((float(value) for value in values if isinstance(value, int | float)), None)
+    """The number that a check judged (matching_assets/checks/verdicts.py); None where it had none."""
+    judged = found.metadata.get("number")
+    return float(judged.value) if judged is not None and isinstance(judged.value, int | float) else None
 
 
 @dg.sensor(

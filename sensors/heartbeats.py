@@ -40,7 +40,7 @@ def beats_of(instance: dg.DagsterInstance, sensors: Iterable[dg.SensorDefinition
     return found
 
 
-def _tell(alerts: Alerts, troubles: Iterable[Trouble]) -> None:
+def tell(alerts: Alerts, troubles: Iterable[Trouble]) -> None:
     """Alert on each, once while it lasts; clear what is well."""
     found = {trouble.cause: trouble for trouble in troubles}
     for alert in alerts.open_alerts():
@@ -65,7 +65,7 @@ def heartbeats(context: dg.SensorEvaluationContext, alerts: Alerts, board: Board
     beats = beats_of(context.instance, [sensor for sensor in all_sensors() if sensor.name != NAME])
     waiting = alerts.deliver()
     troubles = [*decide(beats, since, now), *undelivered(waiting.messages, waiting.oldest, now)]
-    _tell(alerts, troubles)
+    tell(alerts, troubles)
     board.beat(
         now,
         {

@@ -18,6 +18,7 @@ from matching_assets.owners import MODELS, ON_CALL
 from matching_assets.partitions import BUSINESS_DAYS
 from matching_assets.release import ENDPOINT, deploy, newest_approved, shadow
 from matching_assets.reporting import report
+from matching_assets.runbooks import explained
 from matching_assets.tags import WHY_TAG
 from matching_assets.watching import ROLLOUT, watched
 from resources.endpoint import Endpoint, EndpointError
@@ -133,8 +134,11 @@ def experiment_result(
         dg.AssetCheckSpec(
             ROLLOUT,
             asset="deployed_endpoint",
-            description="Guards what serves while traffic moves: nothing spoke against the new version beside the old. "
-            "If it fails, what served before serves again; the sentence says what spoke against it.",
+            description=explained(
+                ROLLOUT,
+                "Guards what serves while traffic moves: nothing spoke against the new version beside the old. "
+                "If it fails, what served before serves again; the sentence says what spoke against it.",
+            ),
         )
     ],
 )

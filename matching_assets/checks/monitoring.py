@@ -6,6 +6,7 @@ import polars as pl
 from matching.findings import ALARM
 from matching_assets.checks.verdicts import WARN, verdict
 from matching_assets.partitions import BUSINESS_DAYS
+from matching_assets.runbooks import explained
 
 MOST_WRONG = 0.02
 FEWEST_MATCHES = 50
@@ -33,8 +34,11 @@ def judged(asset: str, found: pl.DataFrame) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="integrity_report",
     partitions_def=BUSINESS_DAYS,
-    description="Guards the day's data: it was delivered as other days were. "
-    f"If it fails, the report says which column or file. {REMEDIES['integrity_report']}",
+    description=explained(
+        "integrity_holds",
+        "Guards the day's data: it was delivered as other days were. "
+        f"If it fails, the report says which column or file. {REMEDIES['integrity_report']}",
+    ),
 )
 def integrity_holds(integrity_report: pl.DataFrame) -> dg.AssetCheckResult:
     """Nothing about the delivery alarms."""
@@ -44,8 +48,11 @@ def integrity_holds(integrity_report: pl.DataFrame) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="drift_report",
     partitions_def=BUSINESS_DAYS,
-    description="Guards the certificate: it holds for records like those it was earned on. "
-    f"If it fails, features have moved. {REMEDIES['drift_report']}",
+    description=explained(
+        "no_drift",
+        "Guards the certificate: it holds for records like those it was earned on. "
+        f"If it fails, features have moved. {REMEDIES['drift_report']}",
+    ),
 )
 def no_drift(drift_report: pl.DataFrame) -> dg.AssetCheckResult:
     """No feature alarms."""
@@ -55,8 +62,11 @@ def no_drift(drift_report: pl.DataFrame) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="prediction_report",
     partitions_def=BUSINESS_DAYS,
-    description="Guards the decisions: probabilities, bands and similarities are as when they were measured. "
-    f"If it fails, decisions are made otherwise. {REMEDIES['prediction_report']}",
+    description=explained(
+        "predictions_steady",
+        "Guards the decisions: probabilities, bands and similarities are as when they were measured. "
+        f"If it fails, decisions are made otherwise. {REMEDIES['prediction_report']}",
+    ),
 )
 def predictions_steady(prediction_report: pl.DataFrame) -> dg.AssetCheckResult:
     """No prediction and no similarity alarms."""
@@ -66,8 +76,11 @@ def predictions_steady(prediction_report: pl.DataFrame) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="concept_report",
     partitions_def=BUSINESS_DAYS,
-    description="Guards what probabilities mean: decisions turn out as they said. "
-    f"If it fails, people find more errors than predicted. {REMEDIES['concept_report']}",
+    description=explained(
+        "concept_steady",
+        "Guards what probabilities mean: decisions turn out as they said. "
+        f"If it fails, people find more errors than predicted. {REMEDIES['concept_report']}",
+    ),
 )
 def concept_steady(concept_report: pl.DataFrame) -> dg.AssetCheckResult:
     """No kind of decision turns out worse than predicted."""
@@ -77,8 +90,11 @@ def concept_steady(concept_report: pl.DataFrame) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="performance_report",
     partitions_def=BUSINESS_DAYS,
-    description="Guards the promise: automatic matches are as precise as the certificate says. "
-    f"If it fails, they are not, as audited or as estimated. {REMEDIES['performance_report']}",
+    description=explained(
+        "precision_holds",
+        "Guards the promise: automatic matches are as precise as the certificate says. "
+        f"If it fails, they are not, as audited or as estimated. {REMEDIES['performance_report']}",
+    ),
 )
 def precision_holds(performance_report: pl.DataFrame) -> dg.AssetCheckResult:
     """Neither the audit nor the estimate speaks against the target."""
@@ -88,8 +104,11 @@ def precision_holds(performance_report: pl.DataFrame) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="live_quality",
     partitions_def=BUSINESS_DAYS,
-    description="Guards that automatic matches turn out right, as far as people have labelled them by now. "
-    "If it fails, read the wrong matches beside their reasons; if the labels are right, retrain, or roll back.",
+    description=explained(
+        "matches_turn_out_right",
+        "Guards that automatic matches turn out right, as far as people have labelled them by now. "
+        "If it fails, read the wrong matches beside their reasons; if the labels are right, retrain, or roll back.",
+    ),
 )
 def matches_turn_out_right(live_quality: pl.DataFrame) -> dg.AssetCheckResult:
     """Wrong automatic matches among the labelled ones of the day."""

@@ -16,7 +16,9 @@ def verdict(
 ) -> dg.AssetCheckResult:
     """A check's result. `saw`: what was measured, in a sentence; `remedy`: what to do, told when it failed.
 
-    `numbers`: the one that is judged comes first. It is what an alert shows.
+    `numbers`: the one that is judged comes first. It is in the metadata as `number` too, which is what an alert shows.
     """
     description = saw if passed else f"{saw} {remedy}"
-    return dg.AssetCheckResult(passed=passed, severity=severity, description=description, metadata=measured(numbers))
+    known = measured(numbers)
+    judged = {"number": next(iter(known.values()))} if known else {}
+    return dg.AssetCheckResult(passed=passed, severity=severity, description=description, metadata=known | judged)

@@ -43,7 +43,7 @@ def headline(about: Outlook) -> tuple[str, str]:
     if about.champion is None:
         return "warn", "Nothing is deployed yet."
     if late:
-        return "warn", "No alert is open, but the daemon that would raise one has not been heard of: `matching health`."
+        return "warn", "No alert is open, but the daemon that would raise one is silent. Ask matching health."
     return "good", "All is well: no alert is open."
 
 
@@ -99,7 +99,7 @@ def _plots(about: Outlook) -> list[str]:
     return [
         trend("Records a day", days, asked),
         trend("Bands", days, named, ".0%", floor=0.0),
-        trend("Precision of matches", days, precise, ".1%", _target(about), (audit[1], audit[2]), floor=None),
+        trend("Precision of matches", days, precise, ".2%", _target(about), (audit[1], audit[2]), floor=None),
         trend("Quarantined", days, refused, ".1%"),
         trend("Endpoint latency, ms", days, waits, ".1f"),
         trend("Degraded at the endpoint", days, {"share": about.series("endpoint_telemetry", "degraded_share")}, ".1%"),

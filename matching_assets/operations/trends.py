@@ -34,7 +34,7 @@ def trend(
     if not any(v is not None for values in series.values() for v in values):
         return _figure(title, [f'<text x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle">no numbers yet</text>'])
     low, high = min(numbers), max(numbers)
-    high = high if high > low else low + (abs(low) or 1.0)
+    high = high if high > low else low + (abs(low) or (0.01 if form.endswith("%") else 1.0))
     across, up = (WIDTH - LEFT - RIGHT) / max(len(days) - 1, 1), (HEIGHT - TOP - BOTTOM) / (high - low)
 
     def at(day: int, v: float) -> tuple[float, float]:
