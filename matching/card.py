@@ -57,8 +57,8 @@ def build_card(facts: Mapping[str, Any]) -> dict[str, Any]:
     Needed: `name`, `version`; `evaluation` (of `matching.evaluation.evaluate`) and `evaluated_on`, a sentence that says
     on which records; `certificate` (a `Certificate` as dict). Optional: `owner`, `created` (date), `artifacts` (list of
     locations), `datasets` (name to {rows, version}), `labels` (counts by name), `label_error` (a sentence), `baseline`
-    (of `tfidf_baseline`), `review_floor`, `hyper_parameters`, `seeds` (by name), `drivers` (feature or reason to its
-    share of all contributions), `lock_sha256`, `code_version`.
+    (of `tfidf_baseline`), `against` (sentences: how it did beside the champion), `review_floor`, `hyper_parameters`,
+    `seeds` (by name), `drivers` (feature or reason to its share of all contributions), `lock_sha256`, `code_version`.
 
     Raises KeyError for a needed fact that is missing, ValueError when the card would be too long for SageMaker.
     """
@@ -95,7 +95,7 @@ def build_card(facts: Mapping[str, Any]) -> dict[str, Any]:
         "evaluation_details": [
             {
                 "name": "Labelled records",
-                "evaluation_observation": cut(facts["evaluated_on"], TEXT),
+                "evaluation_observation": cut(f"{facts['evaluated_on']} {facts.get('against', '')}".strip(), TEXT),
                 "metric_groups": [
                     {"name": "Performance", "metric_data": performance(evaluation, facts.get("baseline") or {})},
                     {

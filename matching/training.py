@@ -52,11 +52,15 @@ def train_encoder(
     labels: pl.DataFrame,
     config: FitConfig,
     progress: Callable[[float], None] | None = None,
+    start: Encoder | None = None,
 ) -> Encoder:
-    """Train the encoder on the master's titles and the pairs of `encoder_pairs`."""
-    return Encoder.train(
-        master["name"].to_list(), encoder_pairs(master, records, labels, config), config.encoder, progress
-    )
+    """Train the encoder on the master's titles and the pairs of `encoder_pairs`, from `start` if there is one.
+
+    A start may have learnt from encoder entities only, as this one does: then nothing that is measured on or certified
+    with has been seen by either.
+    """
+    pairs = encoder_pairs(master, records, labels, config)
+    return Encoder.train(master["name"].to_list(), pairs, config.encoder, progress, start)
 
 
 def label_pairs(

@@ -5,7 +5,7 @@
 | `prepare` | reference, records, labels, aliases, as delivered | the accepted rows of each, and `quarantine/` |
 | `bundle` | reference; records and labels; aliases | a bundle; without labels one that certifies nothing |
 | `evaluate` | `bundle`, a folder; records, labels | `evaluation.json`: how it does on held-out entities |
-| `encoder` | reference_master, records, labels | what the asset `encoder` keeps |
+| `encoder` | reference_master, records, labels; `start`, the folder of an encoder | what the asset `encoder` keeps |
 | `ranker` | the same, and pair_features | what the asset `ranker` keeps |
 
 A table is the folder of its name: every .csv and .parquet file in it, one below the other, in the order of names.
@@ -23,13 +23,15 @@ from typing import Any
 
 import polars as pl
 
-from matching.files import write_json
+from matching.files import folder_digest, write_json
 from matching.fit_config import HELD_OUT, FitConfig, assign_use
 from matching.ranker import RankerConfig
 from matching.records import InputError, read_table, write_table
-from matching.retrieval.encoder import EncoderConfig
+from matching.retrieval.encoder import Encoder, EncoderConfig
 from matching.training import Progress, encoder_pairs, fit, fit_ranker, train_encoder
 
+START = "start"
+"""The input of `encoder` that another encoder lies in."""
 Metrics = dict[str, float]
 Step = Callable[[Path, FitConfig, Path, Progress], Metrics]
 MEASURED = {"top1": "recall@1", "candidate_recall": "recall@50", "coverage": "coverage", "calibration_error": "ece"}
@@ -145,10 +147,13 @@ def _measured(metrics: dict[str, Any], certificate: dict[str, Any]) -> Metrics:
 
 
 def make_encoder(inputs: Path, config: FitConfig, output: Path, tell: Progress) -> Metrics:
-    """Train the encoder."""
+    """Train the encoder, from the weights of another if there are some; `start.json` says of which."""
     master, records, labels = (read_input(inputs, name) for name in ("reference_master", "records", "labels"))
-    trained = train_encoder(master, records, labels, config, lambda share: tell("encoder", share))
+    before = inputs / START
+    start = Encoder.load(before) if before.is_dir() else None
+    trained = train_encoder(master, records, labels, config, lambda share: tell("encoder", share), start)
     trained.save(output)
+    write_json(output / f"{START}.json", {"encoder": folder_digest(before) if start else None})
     return {"training_names": master.height, "training_pairs": len(encoder_pairs(master, records, labels, config))}
 
 

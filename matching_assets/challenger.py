@@ -18,12 +18,15 @@ from matching.evaluation import evaluate, slice_columns
 from matching.fit_config import HELD_OUT, FitConfig, assign_use
 from matching.golden import check_golden, golden_set
 from matching.judging import judge
+from matching.paired import compare_pairs
 from matching.plots import markdown_image, reliability_svg, risk_coverage_svg
 from matching.policy import Policy, on_reference
 from matching.ranker import Ranker
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
+from matching.review import UNCERTAIN
 from matching.scoring import Scorer
+from matching.split import entity_keys
 from matching_assets.folders import facts_in, table_in
 
 DRIFT_WINDOW = 100
@@ -50,11 +53,15 @@ class Measured:
     def numbers(self) -> dict[str, float | None]:
         """What on-call asks for first."""
         metrics, champion = self.facts["metrics"], self.facts["champion"] or {}
+        paired = (self.facts["paired"] or {}).get("top1", {})
         return {
             "held_out_records": metrics["records"],
             "top1": metrics["recall@1"],
             "top1_of_tfidf": self.facts["baseline"]["top1"],
             "top1_of_champion": champion.get("recall@1"),
+            "entities_gained": paired.get("gained"),
+            "entities_lost": paired.get("lost"),
+            "paired_p_value": paired.get("p_value"),
             "candidate_recall": metrics["recall@50"],
             "precision": metrics["precision"],
             "precision_lower_bound": metrics["precision_ci95"][0] if metrics["precision"] is not None else None,
@@ -90,12 +97,14 @@ def measure(
     asked = assign_use(labels, config).filter(pl.col("use") == HELD_OUT).drop("use")
     held_out = records.join(asked.select("record_id"), on="record_id", how="semi", maintain_order="left")
     scored = challenger.score(held_out, config.top_k)
+    usual = _usual(scored.telemetry, asked)
     facts = {
         "metrics": evaluate(scored.decisions, asked, scored.candidates, slice_columns(held_out)),
         "baseline": tfidf_baseline(challenger.index.master, held_out, asked),
-        "drift_bounds": calibrate(scored.telemetry, DRIFT_WINDOW, config.seed),
+        "drift_bounds": calibrate(usual.drop("entity"), DRIFT_WINDOW, config.seed, usual["entity"]),
         "champion": None,
         "champion_unreadable": None,
+        "paired": None,
         "golden_changed": [],
         "golden_wrong": [],
     }
@@ -104,9 +113,22 @@ def measure(
     if champion is not None and before is not None:
         then = before.score(held_out, config.top_k, reasons=False)
         facts["champion"] = evaluate(then.decisions, asked, then.candidates)
+        facts["paired"] = compare_pairs(scored.decisions, then.decisions, asked)
         golden = pl.read_parquet(champion / "golden.parquet")
         facts |= _ask_golden(challenger, golden, labels)
-    return Measured(facts, {"decisions": scored.decisions, "telemetry": scored.telemetry, "golden": golden})
+    return Measured(facts, {"decisions": scored.decisions, "telemetry": usual.drop("entity"), "golden": golden})
+
+
+def _usual(telemetry: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """The telemetry of records as they come, with their `entity`: the reference of drift.
+
+    Labels that people gave because a record was uncertain are left out, or every ordinary day would differ from it.
+    """
+    chosen = pl.col("why").eq_missing(UNCERTAIN) if "why" in asked.columns else pl.lit(False)
+    known = asked.with_columns(entity=entity_keys(asked))
+    usual = known.filter(~chosen)
+    kept = usual if usual.height else known  # a reference that is off is better than none
+    return telemetry.join(kept.select("record_id", "entity"), on="record_id", maintain_order="left")
 
 
 def _load(champion: Path | None) -> tuple[Scorer | None, str | None]:

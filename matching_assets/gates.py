@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from matching.paired import told
+
 PRECISION_SLACK = 0.04
 """How far below the certificate's target the lower end of held-out precision (95 %) may be.
 
@@ -58,7 +60,7 @@ def judge_version(
         ),
         _above("baseline", metrics["recall@1"], measured["baseline"]["top1"], "top-1 of character TF-IDF"),
         _golden(measured["golden_wrong"], measured["golden_changed"]),
-        _champion(metrics, champion, measured["champion_unreadable"]),
+        _champion(metrics, champion, measured["champion_unreadable"], measured.get("paired")),
     ]
 
 
@@ -93,7 +95,13 @@ def _precision(metrics: Mapping[str, Any], target: float) -> Gate:
     return Gate("precision", low, limit, low >= limit, _compared(what, "a lower end of at least", limit))
 
 
-def _champion(metrics: Mapping[str, Any], champion: Mapping[str, Any] | None, unreadable: str | None) -> Gate:
+def _champion(
+    metrics: Mapping[str, Any],
+    champion: Mapping[str, Any] | None,
+    unreadable: str | None,
+    paired: Mapping[str, Mapping[str, Any]] | None,
+) -> Gate:
+    """Not behind by more than noise, and not shown to be worse in pairs, however little."""
     if unreadable is not None:
         return Gate("champion", None, None, True, f"The champion cannot be compared: {unreadable}.")
     if champion is None:
@@ -101,9 +109,10 @@ def _champion(metrics: Mapping[str, Any], champion: Mapping[str, Any] | None, un
     behind = {name: champion[name] - metrics[name] for name in ("recall@1", "coverage")}
     worst = max(behind, key=behind.__getitem__)
     sentence = ", ".join(f"{name} {metrics[name]:.4f} against {champion[name]:.4f}" for name in behind)
-    return Gate(
-        "champion", behind[worst], TOLERANCE, behind[worst] <= TOLERANCE, f"Champion on the same records: {sentence}."
-    )
+    top1 = (paired or {}).get("top1", {"gained": 0, "lost": 0, "p_value": 1.0})
+    worse = top1["lost"] > top1["gained"] and top1["p_value"] <= SURE
+    sentence = f"Champion on the same records: {sentence}. {told(paired or {})}".strip()
+    return Gate("champion", behind[worst], TOLERANCE, behind[worst] <= TOLERANCE and not worse, sentence)
 
 
 def _golden(wrong: list[str], changed: list[str]) -> Gate:

@@ -19,12 +19,14 @@ from matching.bundle import Manifest, verify_bundle
 from matching.card import build_card
 from matching.experiments import Comparison, compare
 from matching.files import folder_digest
+from matching.paired import told
 from matching.scoring import Scorer
 from matching_assets.challenger import Sources, pack
 from matching_assets.folders import facts_in
 from matching_assets.gates import Gate, decide_status
 from matching_assets.owners import MODELS
 from matching_assets.partitions import newest_of_each
+from matching_assets.warm_start import began_at
 from resources.alarms import Alarm
 from resources.endpoint import Endpoint, EndpointError, EndpointStatus, single
 from resources.registry import ModelPackage, NotApprovedError, Registry, Status
@@ -64,16 +66,18 @@ def register(
         manifest = pack(sources, evaluation, {**trained_on, "sources": digests}, Path(scratch) / "bundle")
         digest = store.put_folder(Path(scratch) / "bundle")
     measured, certificate = facts_in(evaluation), manifest.facts["certificate"]
-    card = build_card(card_facts(manifest, trained_on, measured, drivers, store.uri(digest)))
+    began = began_at(sources.encoder)
+    card = build_card(card_facts(manifest, trained_on, measured, drivers, store.uri(digest), began))
     lineage = {"bundle_version": manifest.version, "evaluation": folder_digest(evaluation), **digests}
     version = registry.register(digest, flat(measured), certificate, card, lineage)
     return Released(store.get_folder(digest), manifest, registry.get(version))
 
 
 def card_facts(
-    manifest: Manifest, trained_on: dict[str, Any], measured: dict[str, Any], drivers: dict[str, float], artifact: str
-) -> dict[str, Any]:
-    """What the card is built from."""
+    manifest: Manifest, trained_on: dict[str, Any], measured: dict[str, Any], drivers: dict[str, float], artifact: str,
+    began: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """What the card is built from. `began`: the digest of the encoder that training went on from."""
     counts, data, config = trained_on["counts"], trained_on["data"], trained_on["config"]
     rows = {"reference": counts["references"], "records": counts["records"], "labels": counts["labels"]}
     plain = {key: value for key, value in config.items() if not isinstance(value, dict)}
@@ -87,6 +91,7 @@ def card_facts(
         "evaluation": measured["metrics"],
         "evaluated_on": f"{measured['metrics']['entities']:,} held-out entities: nothing was learnt from them.",
         "baseline": measured["baseline"],
+        "against": against(measured, began),
         "certificate": manifest.facts["certificate"],
         "hyper_parameters": plain,
         "seeds": {"training": config["seed"]},
@@ -94,6 +99,14 @@ def card_facts(
         "lock_sha256": trained_on["code"].get("lock_sha256", "unknown"),
         "code_version": trained_on["code"].get("commit", "unknown"),
     }
+
+
+def against(measured: dict[str, Any], began: str | None) -> str:
+    """How the version did beside the champion, and what it has of it."""
+    if measured["paired"] is None:
+        return "There was no champion to compare it with."
+    start = f" Its encoder went on from encoder {began[:16]}; its ranker was trained afresh." if began else ""
+    return told(measured["paired"]) + start
 
 
 def flat(measured: dict[str, Any]) -> dict[str, float]:

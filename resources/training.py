@@ -6,6 +6,7 @@ to equal digests.
 """
 
 import json
+import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
@@ -36,8 +37,14 @@ class Trainer(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
 
     store: dg.ResourceDependency[ObjectStore]
 
-    def run(self, step: str, tables: Mapping[str, pl.DataFrame], config: FitConfig) -> Path:
-        """What a step makes of tables: a folder of the store, the same for the same tables and settings.
+    def run(
+        self,
+        step: str,
+        tables: Mapping[str, pl.DataFrame],
+        config: FitConfig,
+        folders: Mapping[str, Path] | None = None,
+    ) -> Path:
+        """What a step makes of tables and folders: a folder of the store, the same for the same input and settings.
 
         InputError: this input cannot be used. TrainingError: a step that ran elsewhere failed.
         """
@@ -46,6 +53,8 @@ class Trainer(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(scratch)
             write_tables(tables, root / "input" / "data")
+            for name, folder in (folders or {}).items():
+                shutil.copytree(folder, root / "input" / "data" / name)
             return self.store.get_folder(self.store.put_folder(self._make(step, root, config)))
 
     @abstractmethod

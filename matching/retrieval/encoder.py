@@ -53,15 +53,19 @@ class Encoder:
         pairs: Sequence[tuple[str, str]] = (),
         config: EncoderConfig | None = None,
         progress: Any = None,
+        start: Encoder | None = None,
     ) -> Encoder:
         """Train on `names`, each against a perturbed writing of itself, and on `pairs` of writings of one entity.
 
-        `progress` is called with the share done, 0..1. The same arguments give the same weights.
+        `progress` is called with the share done, 0..1. `start`: an encoder whose weights are gone on from. The same
+        arguments give the same weights. Raises ValueError when `start` is of another size.
         """
         from matching.retrieval.encoder_training import train_weights
 
         config = config or EncoderConfig()
-        table, layer = train_weights(names, pairs, config, progress)
+        if start is not None and start.config.dim != config.dim:
+            raise ValueError(f"an encoder of {start.config.dim} dimensions is no start for one of {config.dim}")
+        table, layer = train_weights(names, pairs, config, progress, (start.table, start.layer) if start else None)
         return cls(config, table, layer)
 
     def embed(self, names: Sequence[str | None] | pl.Series) -> NDArray[np.float32]:

@@ -24,8 +24,9 @@ def train_weights(
     pairs: Sequence[tuple[str, str]],
     config: EncoderConfig,
     progress: Callable[[float], None] | None = None,
+    start: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Table float32 [terms, dim] and layer float32 [dim, dim]; see `Encoder`."""
+    """Table float32 [terms, dim] and layer float32 [dim, dim]; see `Encoder`. `start`: the same, to begin at."""
     import torch
 
     from matching.retrieval.encoder import WORD_BUCKETS, encoder_terms
@@ -40,6 +41,10 @@ def train_weights(
     torch.nn.init.normal_(bag.weight, std=config.dim**-0.5)
     layer = torch.nn.Linear(config.dim, config.dim, bias=False)
     torch.nn.init.zeros_(layer.weight)
+    if start is not None:
+        with torch.no_grad():
+            bag.weight.copy_(torch.from_numpy(np.array(start[0])))
+            layer.weight.copy_(torch.from_numpy(np.array(start[1].T)))
     sparse = torch.optim.SparseAdam(list(bag.parameters()), lr=config.learning_rate)
     dense = torch.optim.Adam(layer.parameters(), lr=config.learning_rate)
 

@@ -9,11 +9,15 @@ import polars as pl
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex, variant_names
 from matching.training import encoder_pairs
+from matching.training_steps import START
 from matching_assets.folders import Folder, array_in
 from matching_assets.owners import MODELS
 from matching_assets.partitions import labelled
 from matching_assets.reporting import report
 from matching_assets.settings import Training
+from matching_assets.warm_start import start_of, told
+from resources.registry import Registry
+from resources.store import ObjectStore
 from resources.training import Trainer
 
 
@@ -31,13 +35,20 @@ def encoder(
     labels: pl.DataFrame,
     training: Training,
     trainer: dg.ResourceParam[Trainer],
+    registry: dg.ResourceParam[Registry],
+    store: dg.ResourceParam[ObjectStore],
 ) -> dg.MaterializeResult[Path]:
     """Turns a name into a vector, so that writings of one entity lie together. Trained here: no foreign weights."""
     config, records = training.fit_config(), labelled(clean_records, labels)
     tables = {"reference_master": reference_master, "records": records, "labels": labels}
-    trained = trainer.run("encoder", tables, config)
+    start = start_of(tables, config, registry, store)
+    trained = trainer.run("encoder", tables, config, {START: start} if start else None)
     pairs = len(encoder_pairs(reference_master, records, labels, config))
-    return report(trained, numbers={"training_names": reference_master.height, "training_pairs": pairs})
+    return report(
+        trained,
+        numbers={"training_names": reference_master.height, "training_pairs": pairs},
+        facts={"began_at": told(start)},
+    )
 
 
 @dg.asset(

@@ -96,6 +96,19 @@ def test_a_version_may_not_be_worse_than_the_champion_by_more_than_noise(champio
     assert closed({**measured(), "champion": champion}) == gates
 
 
+@pytest.mark.parametrize(
+    ("gained", "lost", "p_value", "gates"),
+    [(2, 20, 1e-4, {"champion"}), (20, 2, 1e-4, set()), (2, 5, 0.45, set())],
+)
+def test_a_version_that_is_shown_to_be_worse_in_pairs_is_refused_however_little(gained, lost, p_value, gates):
+    champion = {"recall@1": 0.955, "coverage": 0.5}
+    paired = {"top1": {"entities": 2000, "gained": gained, "lost": lost, "p_value": p_value}}
+    facts = {**measured(), "champion": champion, "paired": paired}
+    assert closed(facts) == gates
+    (gate,) = (gate for gate in judge_version(facts, CERTIFICATE) if gate.gate == "champion")
+    assert f"more often for {gained} and less often for {lost}" in gate.sentence
+
+
 def test_the_sentence_has_the_value_that_was_seen():
     (gate,) = [gate for gate in judge_version(measured(ece=0.0123), CERTIFICATE) if gate.gate == "calibration"]
     assert "0.0123" in gate.sentence

@@ -64,6 +64,17 @@ def test_another_seed_gives_another_encoder(platform, tmp_path):
     assert platform.folders.read("encoder") == before
 
 
+def test_a_training_on_other_labels_goes_on_from_the_champions_encoder_and_one_on_the_same_does_not(platform):
+    labels, before = pl.read_parquet(platform.landing / "labels/sample.parquet"), platform.folders.read("encoder")
+    began = []
+    for landed in (labels.head(-50), labels):
+        platform.land("labels/sample", landed)
+        assert platform.run("retrain", assets=["labels", "encoder"]).success
+        began.append(platform.materialisation("encoder").metadata["began_at"].value)
+    assert began == [f"encoder {platform.registry.champion().lineage['encoder'][:16]}", "nothing"]
+    assert platform.folders.read("encoder") == before
+
+
 def test_a_new_reference_is_served_without_training(platform, versions):
     first, second = versions
     bundle = platform.folders.read("model_package")

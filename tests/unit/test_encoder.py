@@ -109,3 +109,20 @@ def test_another_writing_is_never_empty_and_follows_from_the_dice(name: str, see
 def test_most_other_writings_are_not_the_name_itself() -> None:
     dice = random.Random(7)
     assert sum(perturb(NAMES[0], dice) != NAMES[0] for _ in range(100)) > 90
+
+
+def test_training_goes_on_from_the_weights_of_another(encoder: Encoder) -> None:
+    still = EncoderConfig(dim=8, batch=4, steps=0)
+    on = Encoder.train(NAMES, [], still, start=encoder)
+    assert on.table.tobytes() == encoder.table.tobytes()
+    assert on.layer.tobytes() == encoder.layer.tobytes()
+    moved = Encoder.train(NAMES, [], TINY, start=encoder)
+    assert moved.table.tobytes() != encoder.table.tobytes()
+    assert (
+        np.abs(moved.table - encoder.table).max() < np.abs(Encoder.train(NAMES, [], still).table - encoder.table).max()
+    )
+
+
+def test_an_encoder_of_another_size_is_no_start(encoder: Encoder) -> None:
+    with pytest.raises(ValueError, match="of 8 dimensions is no start for one of 16"):
+        Encoder.train(NAMES, [], EncoderConfig(dim=16, batch=4, steps=1), start=encoder)
