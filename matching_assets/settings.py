@@ -19,6 +19,7 @@ class Training(dg.ConfigurableResource):
     holdout_share: float = Field(0.2, description="Share of the entities that are only measured on.")
     encoder_steps: int = Field(240, description="Training batches of the encoder.")
     ranker_trees: int = Field(100, description="Trees of the ranker.")
+    least_new_labels: int = Field(100, description="New labels that are worth a training, which then starts by itself.")
 
     def fit_config(self) -> FitConfig:
         """As the domain takes it."""

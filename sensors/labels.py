@@ -12,6 +12,7 @@ import dagster as dg
 from matching.records import InputError, read_table
 from matching_assets.jobs import daily_matching, retrain
 from matching_assets.landing import Landing
+from matching_assets.settings import Training
 from matching_assets.tags import REASON_TAG, WHY_TAG
 from resources.alerts import Alerts
 from sensors import cursor, history
@@ -53,7 +54,9 @@ def _busy(instance: dg.DagsterInstance) -> str | None:
     minimum_interval_seconds=60,
     description="Retrains when enough labels have landed that the last training did not read.",
 )
-def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts, landing: Landing) -> dg.SensorResult:
+def new_labels(
+    context: dg.SensorEvaluationContext, alerts: Alerts, landing: Landing, training: Training
+) -> dg.SensorResult:
     """Look at `landing/labels` and ask for a retraining when enough of it is new."""
     state = cursor.load(context.cursor)
     folder = Path(landing.root) / "labels"
@@ -65,6 +68,7 @@ def new_labels(context: dg.SensorEvaluationContext, alerts: Alerts, landing: Lan
         known=(history.value(trained, "files") or {}) if trained else {},
         trained_by=trained.run_id if trained else None,
         wait_for=_busy(context.instance),
+        minimum=training.least_new_labels,
         known_rows=(history.value(trained, "rows_by_file") or {}) if trained else {},
     )
     problems = {**found.problems, **unreadable}

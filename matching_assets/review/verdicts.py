@@ -10,7 +10,7 @@ written when a process was killed, is made again when somebody opens the folder.
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,15 +50,17 @@ class Verdicts(dg.ConfigurableResource):
         frames = [_read(path, (stat := path.stat()).st_size, stat.st_mtime_ns) for path in files]
         return pl.concat([pl.DataFrame(schema=VERDICTS), *frames])
 
-    def add(self, verdict: dict[str, Any]) -> None:
-        """Add a verdict (a row of VERDICTS) and bring the label files up to date. InputError: no reviewer id."""
-        row = pl.DataFrame([verdict], schema=VERDICTS)
-        path = Path(self.root) / f"{verdict['decided_at'].date()}" / f"{checked_reviewer(verdict['reviewer'])}.parquet"
+    def add(self, *verdicts: dict[str, Any]) -> None:
+        """Add verdicts (rows of VERDICTS) and bring the label files up to date. InputError: no reviewer id."""
+        rows = pl.DataFrame(verdicts, schema=VERDICTS)
         with self._lock():
             before = self.read()
-            own = pl.read_parquet(path) if path.is_file() else row.head(0)
-            write_table(pl.concat([own, row]), path)
-            old, new = _placed(labels_of(before)), _placed(labels_of(pl.concat([before, row])))
+            by_file = rows.group_by(pl.col("decided_at").dt.date(), "reviewer", maintain_order=True)
+            for (day, reviewer), given in by_file:
+                path = Path(self.root) / f"{day}" / f"{checked_reviewer(str(reviewer))}.parquet"
+                own = pl.read_parquet(path) if path.is_file() else given.head(0)
+                write_table(pl.concat([own, given]), path)
+            old, new = _placed(labels_of(before)), _placed(labels_of(pl.concat([before, rows])))
             changed = pl.concat([old.join(new, on=new.columns, how="anti", nulls_equal=True),
                                  new.join(old, on=new.columns, how="anti", nulls_equal=True)])  # fmt: skip
             self._write(new, changed["file"].unique())
@@ -69,6 +71,23 @@ class Verdicts(dg.ConfigurableResource):
             labels = _placed(labels_of(self.read()))
             there = {path.name for path in Path(self.labels).glob(LABEL_FILE.format(day="*", reviewer="*"))}
             self._write(labels, sorted(there | set(labels["file"])))
+
+    def erase(self, record_ids: Sequence[str]) -> int:
+        """Remove all verdicts and claims on these records, and their labels; return how many verdicts they were."""
+        erased = 0
+        with self._lock():
+            for path in sorted(Path(self.root).glob("????-??-??/[!.]*.parquet")):
+                given = pl.read_parquet(path)
+                left = given.filter(~pl.col("record_id").is_in(list(record_ids)))
+                if left.height < given.height:
+                    erased += given.height - left.height
+                    write_table(left, path)
+            for path in Path(self.root).glob("claims/[!.]*.json"):
+                claim = _claim_in(path)
+                if claim and claim.record_id in record_ids:
+                    path.unlink()
+        self.publish()
+        return erased
 
     def claim(self, reviewer: str, record_id: str) -> Claim:
         """Put a record before a reviewer; the time counts from the first of several claims on it in a row."""

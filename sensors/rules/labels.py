@@ -1,4 +1,4 @@
-"""When new labels are worth a retraining: at `MINIMUM_NEW` of them, when there is nothing to wait for.
+"""When new labels are worth a retraining: at a minimum of them, when there is nothing to wait for.
 
 New are the rows of label files that the last training did not read, or read with other content. A corrected file
 counts with all its rows. A file of the review page grows all day: of it those rows count that came since, or a training
@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MINIMUM_NEW = 100
 GROWING = "verdicts-"
 """How the names of label files begin that the review page writes."""
 
@@ -38,7 +37,7 @@ def decide(
     known: Mapping[str, str],
     trained_by: str | None,
     wait_for: str | None,
-    minimum: int = MINIMUM_NEW,
+    minimum: int,
     known_rows: Mapping[str, int] | None = None,
 ) -> Decision:
     """Decide whether to retrain on new labels.

@@ -8,6 +8,7 @@ import pytest
 
 from matching.files import file_digest
 from matching_assets.landing import Landing
+from matching_assets.settings import Training
 from resources.alerts import LocalAlerts
 from sensors.labels import new_labels
 
@@ -52,6 +53,7 @@ class Desk:
         self.resources = {
             "alerts": LocalAlerts(path=str(home / "alerts.jsonl")),
             "landing": Landing(root=str(home / "landing")),
+            "training": Training(),
         }
         self.instance = dg.DagsterInstance.ephemeral()
         self.cursor: str | None = None

@@ -18,15 +18,15 @@ def test_labels_at_the_minimum_start_a_retraining() -> None:
 
 def test_labels_that_the_last_training_read_are_not_new() -> None:
     files = {"old.csv": OLD, "new.csv": NEW}
-    assert decide(files, {"old.csv": OLD.digest}, "run1", wait_for=None).new_rows == 60
+    assert decide(files, {"old.csv": OLD.digest}, "run1", wait_for=None, minimum=100).new_rows == 60
 
 
 def test_a_corrected_file_counts_with_all_its_rows() -> None:
-    assert decide({"old.csv": OLD}, {"old.csv": "0" * 64}, "run1", wait_for=None).new_rows == 500
+    assert decide({"old.csv": OLD}, {"old.csv": "0" * 64}, "run1", wait_for=None, minimum=100).new_rows == 500
 
 
 def test_new_labels_wait_for_what_is_under_way_and_say_so() -> None:
-    decision = decide({"old.csv": OLD}, {}, "run1", wait_for="another retraining")
+    decision = decide({"old.csv": OLD}, {}, "run1", wait_for="another retraining", minimum=100)
     assert decision.run_key is None
     assert "another retraining" in decision.sentence
 
@@ -43,9 +43,9 @@ def test_of_a_file_that_the_review_page_lets_grow_only_what_came_counts() -> Non
     grown = {"verdicts-2026-01-07-r1.parquet": LabelFile("b" * 64, rows=140)}
     known = dict.fromkeys(grown, "a" * 64)
     read = dict.fromkeys(grown, 130)
-    assert decide(grown, known, "run1", wait_for=None, known_rows=read).new_rows == 10
+    assert decide(grown, known, "run1", wait_for=None, minimum=100, known_rows=read).new_rows == 10
 
 
 def test_a_delivered_file_that_grew_still_counts_with_all_its_rows() -> None:
     known = {"old.csv": "0" * 64}
-    assert decide({"old.csv": OLD}, known, "run1", wait_for=None, known_rows={"old.csv": 400}).new_rows == 500
+    assert decide({"old.csv": OLD}, known, "run1", wait_for=None, minimum=100, known_rows={"old.csv": 400}).new_rows == 500

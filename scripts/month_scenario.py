@@ -1,0 +1,331 @@
+"""A simulated month: thirty business days by an in-process clock, with all that the platform does by itself.
+
+  .venv/bin/python -m scripts.month_scenario [--home DIR] [--seed 7]
+
+Everything real runs: files land, the sensors decide and the jobs that they ask for are executed in this process one
+after the other, people's verdicts become labels, versions are trained, judged, and deployed to an endpoint of its own
+processes, by a canary under traffic. Simulated are the feed (scripts/month_feed.py), the people, who know the truth and
+answer each day's queue in the evening, one who promotes what was approved, and the clock: a day is over when nothing is
+left to do.
+
+On day 15 another feed style arrives. On day 24 a batch of labels lands of which most are wrong. Prints a timeline,
+writes `month.html` into the state folder, and exits with 1 if a quiet day started a retraining, the change was not
+seen by day 17, no better version came into production, audited precision fell below 99 %, or the wrong labels were
+believed.
+`MATCHING_HOME=DIR matching dev` shows the month in the UI afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import dagster as dg
+import polars as pl
+
+from matching.client import Client
+from matching.files import atomic_write
+from matching.records import write_table
+from matching.verdicts import NONE, YES
+from matching_assets import settings
+from matching_assets.definitions import build_defs
+from matching_assets.instance import prepare_instance
+from matching_assets.landing import DAY, Landing
+from matching_assets.release import ENDPOINT
+from matching_assets.review.verdicts import verdicts_below
+from matching_assets.tags import REASON_TAG
+from resources.board import Board
+from resources.environment import for_environment
+from scripts.month_feed import World, as_a_terminal, as_an_index
+from scripts.month_judge import Expectation, Seen, Training, compare_versions, expectations
+from scripts.month_page import page
+from sensors.checks import check_failures
+from sensors.failures import run_failures
+from sensors.history import newest, value
+from sensors.labels import new_labels
+from sensors.records import records_arrival
+from sensors.responses import responses
+
+HISTORY_DAY, FIRST_DAY = date(2026, 1, 5), date(2026, 1, 12)
+DAYS, CHANGE, POISON = 30, 15, 24
+HISTORY, RECORDS, POISONED, WRONG = 1200, 200, 400, 0.6
+SENSORS = (records_arrival, new_labels, responses, run_failures, check_failures)
+MONITORS = ("integrity_report", "drift_report", "prediction_report", "concept_report", "performance_report")
+SETTLED_SECONDS = 15
+"""A file is taken when it has looked the same for ten seconds: the second look is that much later."""
+TRAFFIC = 20
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+FILED = {".dagster/repository": "__repository__@matching"}
+"""Files runs under the code location, so that `matching dev` shows them."""
+
+
+class Month:
+    """The platform on a state folder of its own, and what happens to it."""
+
+    def __init__(self, home: Path, seed: int) -> None:
+        self.began, self.home, self.seed = time.monotonic(), home, seed
+        self.world = World.of_sample()
+        self.landing = home / "landing"
+        self.verdicts = verdicts_below(home)
+        self.resources: dict[str, Any] = {
+            **for_environment("local", home),
+            "landing": Landing(root=str(self.landing)),
+            "verdicts": self.verdicts,
+            "board": Board(home=str(home)),
+            "review": settings.Review(capacity=150, match_audit=0.15, no_match_audit=0.1, double_share=0.0),
+            "training": settings.Training(encoder_steps=60, ranker_trees=60, least_new_labels=1000),
+        }
+        prepare_instance(home)
+        self.instance = dg.DagsterInstance.get()
+        self.defs = build_defs(self.resources)
+        self.cursors: dict[str, str | None] = {}
+        self.asked: set[str | None] = set()
+        self.day = 0
+        self.events: list[tuple[int, str]] = []
+        self.trainings: list[Training] = []
+        self.promoted: dict[int, int] = {}
+        self.alarms: dict[str, list[int]] = {monitor: [] for monitor in MONITORS}
+        self.shares: dict[str, dict[str, float | None]] = {}
+
+    def say(self, text: str) -> None:
+        """One line of the timeline."""
+        self.events.append((self.day, text))
+        print(f"{time.monotonic() - self.began:6.1f} s  day {self.day:2}  {text}", flush=True)
+
+    def land(self, stem: str, frame: pl.DataFrame) -> None:
+        """Drop a file, as a delivery does."""
+        write_table(frame, self.landing / f"{stem}.parquet")
+
+    def run(self, job: str, **given: Any) -> dg.ExecuteInProcessResult:
+        """Run a job in this process."""
+        ops = {name: {"config": config} for name, config in given.pop("ops", {}).items()}
+        tags = FILED | given.pop("tags", {})
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, run_config={**QUIET, "ops": ops}, tags=tags, raise_on_error=False, **given
+        )
+
+    def settle(self) -> None:
+        """Let the sensors look, and run what they ask for, until they ask for nothing more."""
+        while sum(self._tick(sensor) for sensor in SENSORS):
+            continue
+
+    def _tick(self, sensor: dg.SensorDefinition) -> bool:
+        """Two looks of a sensor. True when it asked for a run, which is then over."""
+        wanted: list[dg.RunRequest] = []
+        for later in (0, SETTLED_SECONDS):
+            context = dg.build_sensor_context(
+                self.instance, cursor=self.cursors.get(sensor.name), resources=self.resources
+            )
+            with ahead(later), context:
+                found = sensor(context)
+            if isinstance(found, dg.SensorResult):
+                self.cursors[sensor.name] = found.cursor or self.cursors.get(sensor.name)
+                wanted += found.run_requests or []
+        new = [request for request in wanted if request.run_key not in self.asked]
+        for request in new:
+            self.asked.add(request.run_key)
+            self._execute(sensor, request)
+        return bool(new)
+
+    def _execute(self, sensor: dg.SensorDefinition, request: dg.RunRequest) -> None:
+        job = request.job_name or sensor.job.name
+        done = self.run(
+            job,
+            partition_key=request.partition_key,
+            asset_selection=list(request.asset_selection or []) or None,
+            tags={**request.tags, "dagster/sensor_name": sensor.name},
+        )
+        if job != "daily_matching":
+            self.say(f"{sensor.name} starts {job}: {request.tags.get('matching/why', '')[:200]}")
+        judged = newest(self.instance, "approval")
+        if not done.success and (job != "retrain" or judged is None or judged.run_id != done.run_id):
+            raise RuntimeError(f"{job} failed; see run {done.run_id} in {self.home}")
+        if job == "retrain":
+            package = self.resources["registry"].list()[-1]
+            reason = request.tags[REASON_TAG]
+            self.trainings.append(Training(self.day, reason, package.version, package.status))
+            self.say(f"version {package.version} is {package.status}")
+
+    def promote(self, rollout: str) -> None:
+        """A person promotes the newest approved version; by a canary while it is asked."""
+        config: dict[str, Any] = {"requested_by": "month", "least_requests": 20, "traffic_seconds": 60.0}
+        if rollout == "CANARY":
+            config |= {"rollout": rollout, "share": 0.2, "bake_seconds": 3.0}
+        with self.traffic() if rollout == "CANARY" else ahead(0):
+            done = self.run("promote", ops={"shadow_comparison": config, "deployed_endpoint": config})
+        if not done.success:
+            told = [c.description for c in done.get_asset_check_evaluations() if not c.passed]
+            raise RuntimeError(f"promote failed: {told}")
+        version = self.resources["registry"].champion().version
+        self.promoted[self.day] = version
+        self.say(f"version {version} is promoted ({rollout.lower().replace('_', ' ')})")
+
+    def conclude(self) -> None:
+        """What follows a training: somebody promotes what the gates approved, or takes wrong labels away."""
+        version, status = self.trainings[-1].version, self.trainings[-1].status
+        poisoned = self.landing / "labels" / "poisoned.parquet"
+        if status == "Approved" and version not in self.promoted.values():
+            self.promote("CANARY")
+        elif status == "Rejected" and poisoned.exists():
+            poisoned.unlink()
+            self.say("somebody reads why it was rejected, and takes the wrong labels away")
+
+    @contextmanager
+    def traffic(self) -> Iterator[None]:
+        """Questions to the endpoint, one after the other, from another thread."""
+        over = threading.Event()
+        url = self.resources["endpoint"].describe(ENDPOINT).url
+        records = self.world.day(f"traffic-{self.day}", as_a_terminal, 500, self.seed).to_dicts()
+
+        def ask() -> None:
+            client = Client(url)
+            while not over.is_set():
+                for record in records:
+                    client.decide([record], reasons=False)
+                    if over.wait(1 / TRAFFIC):
+                        return
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def look(self, day: date) -> None:
+        """What the day's decisions were, and which monitors alarm."""
+        decisions = self.resources["tables"].read("match_decisions", day.isoformat())
+        shares = {
+            band: float((decisions["decision"] == band).mean() or 0.0) for band in ("match", "review", "no_match")
+        }
+        matches = decisions.filter(decision="match")
+        truth = pl.Series([self.world.truth[record_id] for record_id in matches["record_id"]], dtype=pl.String)
+        right = (matches["reference_id"].eq_missing(truth)).mean()
+        self.shares[day.isoformat()] = {**shares, "precision": right}
+        for monitor in MONITORS:
+            record = newest(self.instance, monitor, day.isoformat())
+            if record is not None and value(record, "status") == "ALARM":
+                self.alarms[monitor].append(self.day)
+                self.say(f"{monitor}: {value(record, 'sentence')}")
+
+    def review(self, day: date) -> int:
+        """In the evening people answer the day's queue; they know the truth. How many verdicts they gave."""
+        queue = self.resources["tables"].read("review_queue", day.isoformat())
+        given = [self._answer(row, day) for row in queue.iter_rows(named=True)]
+        self.verdicts.add(*given)
+        return len(given)
+
+    def _answer(self, row: dict[str, Any], day: date) -> dict[str, Any]:
+        truth = self.world.truth[row["record_id"]]
+        return {
+            "record_id": row["record_id"], "reviewer": "simulated",
+            "verdict": YES if truth else NONE, "reference_id": truth,
+            "decided_at": datetime(day.year, day.month, day.day, 18, tzinfo=UTC), "seconds": 8.0,
+            "queue_day": row[DAY], "why": row["why"], "reviewers": row["reviewers"],
+            "shown_reference_id": row["reference_id"], "shown_decision": row["decision"],
+            "shown_probability": row["probability"], "bundle_version": row["bundle_version"],
+        }  # fmt: skip
+
+
+@contextmanager
+def ahead(seconds: float) -> Iterator[None]:
+    """The clock of this process is so much ahead."""
+    real = time.time
+    with patch("time.time", lambda: real() + seconds):
+        yield
+
+
+def business_day(number: int) -> date:
+    """Day 1 is FIRST_DAY."""
+    weeks, days = divmod(number - 1, 5)
+    return FIRST_DAY + timedelta(weeks=weeks, days=days)
+
+
+def begin(month: Month) -> None:
+    """Before the month: a reference, a day of labelled records, a first version that serves."""
+    history = month.world.day("history", as_an_index, HISTORY, month.seed)
+    month.land("reference", month.world.reference)
+    month.land(f"records/{HISTORY_DAY}", history)
+    month.settle()
+    month.land("labels/history", month.world.labels(history))
+    month.settle()
+    month.promote("ALL_AT_ONCE")
+    month.settle()
+
+
+def live(month: Month, number: int) -> None:
+    """A business day, from the file's landing to the evening."""
+    month.day, day = number, business_day(number)
+    style = as_an_index if number < CHANGE else as_a_terminal
+    records = [month.world.day(f"d{number:02}", style, RECORDS, month.seed)]
+    if number == CHANGE:
+        month.say("the feed writes in another style from today on")
+    if number == POISON:
+        asked = month.world.day("poison", style, POISONED, month.seed)
+        month.land("labels/poisoned", month.world.poisoned(asked, WRONG, month.seed))
+        month.say(f"{POISONED} labels land, of which {WRONG:.0%} are wrong")
+        records.append(asked)
+    month.land(f"records/{day}", pl.concat(records))
+    month.settle()
+    month.look(day)
+    month.review(day)
+    month.settle()
+    if month.trainings and month.trainings[-1].day == number:
+        month.conclude()
+
+
+def report(month: Month) -> list[Expectation]:
+    """Judge the month and write its page."""
+    digests = {package.version: package.bundle_digest for package in month.resources["registry"].list()}
+    first, last = min(month.promoted.values()), max(month.promoted.values())
+    unseen = month.world.day("unseen", as_a_terminal, 600, month.seed)
+    folders = [month.resources["store"].get_folder(digests[version]) for version in (first, last)]
+    better = compare_versions(*folders, unseen, month.world.labels(unseen))
+    seen = Seen(month.alarms, month.trainings, month.promoted, month.verdicts.read(), CHANGE, POISON)
+    found = expectations(seen, better)
+    days = [business_day(number).isoformat() for number in range(1, DAYS + 1)]
+    bands = {band: [month.shares.get(day, {}).get(band) for day in days] for band in ("match", "review", "no_match")}
+    right = {"precision": [month.shares.get(day, {}).get("precision") for day in days]}
+    plots = {"Bands of the day's decisions": bands, "Precision of the day's matches (simulated truth)": right}
+    atomic_write(month.home / "month.html", page(days, plots, month.events, found))
+    return found
+
+
+def main() -> int:
+    """Run the month and return the exit code."""
+    parser = argparse.ArgumentParser(description="A simulated month of thirty business days.")
+    parser.add_argument("--home", type=Path, help="an empty folder for all state, which is kept (default: a new one)")
+    parser.add_argument("--seed", type=int, default=7)
+    given = parser.parse_args()
+    home = given.home or Path(tempfile.mkdtemp(prefix="matching-month-"))
+    home.mkdir(parents=True, exist_ok=True)
+    if any(home.iterdir()):
+        parser.error(f"{home} is not empty")
+    os.environ["MATCHING_HOME"] = str(home)
+    month = Month(home, given.seed)
+    try:
+        begin(month)
+        for number in range(1, DAYS + 1):
+            live(month, number)
+        found = report(month)
+    finally:
+        month.resources["endpoint"].delete(ENDPOINT)
+    for one in found:
+        print(f"{'held  ' if one.held else 'MISSED'}  {one.what}: {one.saw}")
+    print(f"{DAYS} days in {time.monotonic() - month.began:.0f} s; the page is {home / 'month.html'}")
+    return 0 if all(one.held for one in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
