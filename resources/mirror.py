@@ -27,6 +27,7 @@ from resources.wire import Message, Pool
 MOST_WAITING = 64
 WORKERS = 2
 PATIENCE_SECONDS = 5.0
+COUNTED = ("sent", "failed", "refused", "dropped", "uncompared")
 MOST_PAIRS = 1000
 """Lines a window: what comes beyond is mirrored and not compared."""
 
@@ -40,7 +41,7 @@ class Mirror:
         self._queue: asyncio.Queue[tuple[Lane, Message, Message, float]] = asyncio.Queue(MOST_WAITING)
         self._pairs: list[dict[str, Any]] = []
         self._salt = secrets.token_bytes(16)
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))  # told as zeros until then: a gap is no zero
 
     def offer(self, lane: Lane, key: bytes, request: Message, answered: Message, seconds: float) -> None:
         """Mirror a request, if the shadow's share takes it in and there is room. Never waits."""
