@@ -17,7 +17,7 @@ from matching.drift import compare, take_window
 from matching.drift_page import evidently_html
 from matching.evaluation import evaluate
 from matching.files import atomic_write
-from matching.findings import ALARM, Finding
+from matching.findings import ALARM, Finding, unknown
 from matching.integrity import Delivery, check_integrity
 from matching_assets.folders import facts_in
 from matching_assets.landing import DAY, of_day
@@ -29,6 +29,8 @@ from resources.store import ObjectStore
 
 DRIFT_DAYS = 5
 """Business days that a window may span, when a day alone has too few decisions to judge."""
+WINDOW_ROWS = 500
+"""Decisions that a window has, if its days have so many: with them a shift of 0.3 sd is seen nearly always."""
 DAYS_COMPARED = 10
 """Business days before it that a day's delivery is compared with."""
 DELIVERIES = 400
@@ -165,8 +167,13 @@ def watched(
     day = context.partition_time_window.start.date()
     bundle = store.get_folder(facts_in(deployed_endpoint)["bundle_digest"])
     manifest, reference = read_manifest(bundle), pl.read_parquet(bundle / "telemetry.parquet")
-    bounds = manifest.facts["drift_bounds"]
-    window = take_window(of_version(batch, traffic, manifest.version), day, bounds["window"])
+    bounds = manifest.facts.get("drift_bounds")
+    if bounds is None:
+        said = (
+            "The version that serves was registered without a reference to compare with; `retrain` makes one with it."
+        )
+        return told(unknown(said, 0), day, manifest.version)
+    window = take_window(of_version(batch, traffic, manifest.version), day, max(bounds["window"], WINDOW_ROWS))
     found = compare(window, reference, bounds, monitor)
     facts = {}
     if found.status == ALARM or config.page:

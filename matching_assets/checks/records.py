@@ -106,12 +106,12 @@ def nothing_lost(delivered: int, clean: int, quarantined: int) -> dg.AssetCheckR
 
 
 def guardrails_share(clean: int, quarantined: int) -> dg.AssetCheckResult:
-    """Enough of the day was accepted."""
+    """Enough of the day was accepted. An empty day has nothing to refuse: `integrity_report` says that it is empty."""
     rows = clean + quarantined
     share = clean / max(rows, 1)
     saw = f"{clean} of {rows} rows ({share:.1%}) passed; at least {LEAST_ACCEPTED:.0%} are needed."
     remedy = "Look at quarantined_records, by rule, and have the file delivered again."
-    return verdict(share >= LEAST_ACCEPTED, saw, remedy, accepted_share=share)
+    return verdict(rows == 0 or share >= LEAST_ACCEPTED, saw, remedy, accepted_share=share)
 
 
 def quarantine_share(clean: int, quarantined: int) -> dg.AssetCheckResult:
