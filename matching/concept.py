@@ -8,7 +8,8 @@ the distribution function for the Poisson binomial distribution", CSDA 2013), on
 call for nothing.
 
 Kinds: `audited matches` and `reviewed candidates` are predicted by their probability; `audited refusals`, whose error
-is that there was a match after all, by the share of wrong refusals among held-out entities.
+is that there was a match after all, by the most of them that can be wrong as held-out entities were: the upper limit
+of that share (Clopper & Pearson, 1 %).
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 
 from matching.drift_statistics import holm
 from matching.findings import ALARM, FALSE_ALARMS, UNKNOWN, Finding, ordered, unknown, verdict
+from matching.intervals import clopper_pearson
 from matching.verdicts import NONE, SETTLED, YES, settle, standing
 
 FEWEST = 30  # outcomes of a kind
-SMALLEST_GAP = 0.02  # what calibration and reviewers may be off by, however certain it is
 KINDS = {"match": "audited matches", "no_match": "audited refusals", "review": "reviewed candidates"}
+SMALLEST_GAPS = {"audited matches": 0.02, "audited refusals": 0.05, "reviewed candidates": 0.1}
+"""What calibration and reviewers may be off by, however certain it is; most where few held-out records calibrate."""
 
 
 def outcomes(verdicts: pl.DataFrame) -> pl.DataFrame:
@@ -59,15 +62,17 @@ def outcomes(verdicts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def check_concept(found: pl.DataFrame, wrong_refusals: float | None) -> Finding:
-    """Judge `outcomes`. wrong_refusals: the share among held-out entities; None when none were refused."""
+def check_concept(found: pl.DataFrame, held_out: tuple[int, int]) -> Finding:
+    """Judge `outcomes`. held_out: the wrong refusals among held-out entities, and all."""
+    wrong, refused = held_out
+    share = clopper_pearson(wrong, refused, 0.98)[1] if refused else np.nan
     rows: list[dict[str, Any]] = []
     tails: list[float] = []
     for kind in KINDS.values():
         own = found.filter(pl.col("kind") == kind)
         predicted = np.nan_to_num(1 - own["probability"].to_numpy().astype(np.float64), nan=1.0)
         if kind == KINDS["no_match"]:
-            predicted = np.full(own.height, np.nan if wrong_refusals is None else wrong_refusals)
+            predicted = np.full(own.height, share)
         if own.height < FEWEST or np.isnan(predicted).any():
             rows.append({"column": kind, "group": "concept", "status": UNKNOWN})
             continue
@@ -80,9 +85,9 @@ def check_concept(found: pl.DataFrame, wrong_refusals: float | None) -> Finding:
     adjusted = iter(holm(tails))
     for row in rows:
         if "effect" in row:
-            p = next(adjusted)
-            status = verdict(row["effect"], SMALLEST_GAP, p, FALSE_ALARMS["concept"])
-            row |= {"bound": SMALLEST_GAP, "adjusted_p": p, "status": status}
+            p, bound = next(adjusted), SMALLEST_GAPS[row["column"]]
+            status = verdict(row["effect"], bound, p, FALSE_ALARMS["concept"])
+            row |= {"bound": bound, "adjusted_p": p, "status": status}
     columns = ordered(rows)
     worst = columns.filter(pl.col("status") != UNKNOWN).row(0, named=True)
     numbers = f"{worst['column']}: {worst['current']}, {worst['reference']} (adjusted p {worst['adjusted_p']:.2g})"

@@ -92,7 +92,8 @@ def calibrate(reference: pl.DataFrame, window: int, seed: int, entity: pl.Series
         column: np.nan_to_num(distances(values, ours, theirs, unit_of(values)))
         for column, (values, _) in judged_pairs(reference, reference).items()
     }
-    scales = {column: float(np.quantile(effect, 0.95)) for column, effect in effects.items()}
+    # Scales are taken far out, or the columns with the longest tails would set the bounds of all.
+    scales = {column: float(np.quantile(effect, 0.99)) for column, effect in effects.items()}
     bounds: dict[str, float] = {}
     for monitor in MONITORS:
         own = {column: scale for column, scale in scales.items() if monitor_of(column) == monitor}

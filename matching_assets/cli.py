@@ -21,6 +21,7 @@ from matching_assets.commands import (
     close,
     demo,
     dev,
+    erase,
     evaluate,
     explain,
     fit,
@@ -28,6 +29,7 @@ from matching_assets.commands import (
     match,
     promote,
     reindex,
+    rescore,
     review,
     rollback,
     serve,
@@ -37,7 +39,7 @@ from matching_assets.commands import (
 
 COMMANDS = (
     demo, fit, match, reindex, update, explain, serve, evaluate, review,
-    trace, promote, ab, rollback, close, health, dev,
+    trace, rescore, promote, ab, rollback, close, health, erase, dev,
 )  # fmt: skip
 WRONG_INPUT = 2
 INTERRUPTED = 130

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from matching_assets import experiment
+from matching.records import InputError
+from matching_assets import erasure, experiment
 from matching_assets.closing import why_closed
 from matching_assets.definitions import build_defs
 from matching_assets.instance import prepare_instance
 from matching_assets.release import ENDPOINT
+from matching_assets.rescoring import bundle_named
 from matching_assets.tags import REASON_TAG
 from resources.endpoint import EndpointError
 from resources.environment import for_environment, state_folder
@@ -53,6 +56,36 @@ def run_experiment(share: float | None, by: str) -> int:
     return 0
 
 
+def rescore_days(first: str, last: str, version: str) -> int:
+    """Run the job `rescore` for each decided day from `first` to `last` (ISO), and print what would be otherwise.
+
+    1 when a day failed. InputError: no day was decided, or there is no such bundle.
+    """
+    resources = _resources()
+    with dg.build_resources({name: resources[name] for name in ("registry", "store")}) as there:
+        bundle_named(version, there.registry, there.store)
+    with dg.DagsterInstance.get() as instance:
+        decided = instance.get_materialized_partitions(dg.AssetKey("match_decisions"))
+    days = sorted(day for day in decided if first <= day <= last)
+    if not days:
+        remedy = f"Decided are {len(decided)} days, {min(decided, default='none')} to {max(decided, default='none')}."
+        raise InputError(f"no day from {first} to {last} was decided", remedy=remedy)
+    succeeded = True
+    for day in days:
+        done = _run("rescore", resources, {"rescored_decisions": {"config": {"version": version}}}, day)
+        succeeded &= done.success
+        if done.success:
+            (found,) = done.asset_materializations_for_node("decision_diff")
+            told = {name: value.value for name, value in found.metadata.items()}
+            print(
+                f"{day}  {told['records']:,} records, bundle {told['bundle_version_was']} to "
+                f"{told['bundle_version_now']}: {told['band_changed']:,} in another band, "
+                f"{told['reference_changed']:,} with another reference, {told['matches_gained']:,} matches gained, "
+                f"{told['matches_lost']:,} lost, {told['matched_to_another']:,} to another"
+            )
+    return 0 if succeeded else 1
+
+
 def look_at_experiment() -> int:
     """Run the job `experiment` and print what is shown so far; 1 when it could not be looked at."""
     done = _run("experiment", _resources(), {})
@@ -64,14 +97,31 @@ def look_at_experiment() -> int:
     return 0
 
 
+def run_erasure(record_ids: Sequence[str]) -> int:
+    """Run the job `erase` for these ids, and print what was erased where; 1 when it failed or nothing was known."""
+    resources = _resources()
+    erasure.request(Path(state_folder()) / "landing", record_ids)
+    done = _run("erase", resources, {})
+    if not done.success:
+        return 1
+    (told,) = (e.step_output_data for e in done.all_events if e.is_successful_output and e.step_output_data)
+    erased = {name: value.value for name, value in told.metadata.items() if name != "requests" and value.value}
+    for name, rows in erased.items():
+        print(f"{rows:>8}  {name.replace('_', ' ', 1)}")
+    print("erased" if erased else "nothing was known under this id")
+    return 0 if erased else 1
+
+
 def _resources() -> dict[str, Any]:
     home = state_folder()
     prepare_instance(home)
     return for_environment(home=home)
 
 
-def _run(job: str, resources: dict[str, Any], ops: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
-    """Run a job, and tell stderr what failed."""
+def _run(
+    job: str, resources: dict[str, Any], ops: Mapping[str, Any], day: str | None = None
+) -> dg.ExecuteInProcessResult:
+    """Run a job, or a day of it, and tell stderr what failed."""
     with dg.DagsterInstance.get() as instance:
         done = (
             build_defs(resources)
@@ -79,6 +129,7 @@ def _run(job: str, resources: dict[str, Any], ops: Mapping[str, Any]) -> dg.Exec
             .execute_in_process(
                 instance=instance,
                 run_config={**QUIET, "ops": dict(ops)},
+                partition_key=day,
                 raise_on_error=False,
                 tags={REASON_TAG: "person"},
             )

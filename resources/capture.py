@@ -44,18 +44,47 @@ class CaptureTraffic(Traffic):
     store: dg.ResourceDependency[S3Store]
     endpoint: str = "matching"
 
+    def erase(self, ids: Sequence[str]) -> int:
+        """See Traffic. An event goes as a whole: what else was asked in one request with the record goes with it."""
+        erased = 0
+        for key in self._keys(self._root):
+            lines = self._content(key).splitlines(keepends=True)
+            left = [line for line in lines if not _asks_about(line, ids)]
+            if len(left) < len(lines):
+                erased += len(lines) - len(left)
+                self.store.client.put_object(Bucket=self.store.bucket, Key=key, Body=b"".join(left))
+        return erased
+
+    def forget_before(self, first: date) -> int:
+        """See Traffic. The bucket's lifecycle rule deletes captured files after 30 days in any case."""
+        old = [key for key in self._keys(self._root) if _day_of(key) < first]
+        for key in old:
+            self.store.client.delete_object(Bucket=self.store.bucket, Key=key)
+        return len(old)
+
     def _files(self, day: date) -> Iterator[tuple[str, bytes]]:
-        root = f"{self.store.prefix}/{CAPTURE}/{self.endpoint}/"
         pages = self.store.client.get_paginator("list_objects_v2")
         variants = [
             found["Prefix"]
-            for page in pages.paginate(Bucket=self.store.bucket, Prefix=root, Delimiter="/")
+            for page in pages.paginate(Bucket=self.store.bucket, Prefix=self._root, Delimiter="/")
             for found in page.get("CommonPrefixes", [])
         ]
         for variant in sorted(variants):
-            listed = pages.paginate(Bucket=self.store.bucket, Prefix=f"{variant}{day:%Y/%m/%d}/")
-            for key in sorted(item["Key"] for page in listed for item in page.get("Contents", [])):
-                yield key, self.store.client.get_object(Bucket=self.store.bucket, Key=key)["Body"].read()
+            for key in self._keys(f"{variant}{day:%Y/%m/%d}/"):
+                yield key, self._content(key)
+
+    @property
+    def _root(self) -> str:
+        return f"{self.store.prefix}/{CAPTURE}/{self.endpoint}/"
+
+    def _keys(self, prefix: str) -> list[str]:
+        pages = self.store.client.get_paginator("list_objects_v2")
+        listed = pages.paginate(Bucket=self.store.bucket, Prefix=prefix)
+        return sorted(item["Key"] for page in listed for item in page.get("Contents", []))
+
+    def _content(self, key: str) -> bytes:
+        content: bytes = self.store.client.get_object(Bucket=self.store.bucket, Key=key)["Body"].read()
+        return content
 
     def _rows(self, data: bytes, measure: Measure) -> pl.DataFrame:
         events = [found for line in data.splitlines() if line.strip() and (found := read_event(line))]
@@ -81,6 +110,23 @@ def read_event(line: bytes) -> Event | None:
     if decisions is None or decisions.height != records.height:
         return None
     return Event(event, records, decisions)
+
+
+def _asks_about(line: bytes, ids: Sequence[str]) -> bool:
+    """Whether a captured line is about one of these records. What was not answered is looked through as text."""
+    try:
+        if event := read_event(line):
+            return bool(event.records["record_id"].is_in(list(ids)).any())
+        question = _body(json.loads(line)["captureData"]["endpointInput"])
+    except InputError:
+        question = line
+    return any(one.encode() in question for one in ids)
+
+
+def _day_of(key: str) -> date:
+    """The day of a captured file, by its folders `yyyy/mm/dd/hh`."""
+    year, month, day = (int(part) for part in key.split("/")[-5:-2])
+    return date(year, month, day)
 
 
 def _body(part: dict[str, Any]) -> bytes:

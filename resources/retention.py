@@ -2,16 +2,19 @@
 
 Iceberg keeps every row that was ever written until somebody expires it. A day that is matched again replaces its rows,
 but the replaced ones stay readable (`Table.scan(snapshot_id=...)`) and take space. Nothing current is ever removed.
-In AWS the files themselves are deleted by Glue's table optimizers; here, by `sweep`.
+In AWS the files themselves are deleted by Glue's table optimizers; here, by `sweep`. `forget_before` and `erase` are
+for what may not be kept: old days, and the rows of some records. What is erased is gone from all versions at once.
 """
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pyiceberg.catalog import Catalog
+from pyiceberg.expressions import In, LessThan
 from pyiceberg.table import Table
 
 from resources.iceberg import when_writers_meet
@@ -52,3 +55,31 @@ def referenced(table: Table) -> set[str]:
             files.add(manifest.manifest_path)
             files |= {entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io)}
     return files
+
+
+@when_writers_meet
+def forget_before(catalog: Catalog, name: str, column: str, first: date) -> None:
+    """Delete the rows of a table that are of a day before `first`. Replaced versions have them until they expire."""
+    table = catalog.load_table(name)
+    if table.current_snapshot() is not None:
+        table.delete(LessThan(column, first.isoformat()))
+
+
+@when_writers_meet
+def erase(catalog: Catalog, name: str, column: str, ids: Sequence[str]) -> int:
+    """Delete the rows of a table whose `column` is one of `ids`, from all of its versions; return how many they were.
+
+    All other versions of the table are forgotten with them. Local files that only those had are deleted at once.
+    """
+    table = catalog.load_table(name)
+    found = table.scan(row_filter=In(column, ids), selected_fields=(column,)).to_arrow().num_rows
+    if found:
+        table.delete(In(column, ids))
+        # A version says of the files that it deleted between which values they were: of the next one that is gone too.
+        table.append(table.schema().as_arrow().empty_table())
+    held = referenced(catalog.load_table(name))
+    expire(catalog, name, timedelta(0))
+    if table.location().startswith("file://"):
+        for gone in held - referenced(catalog.load_table(name)):
+            Path(gone.removeprefix("file://")).unlink(missing_ok=True)
+    return found

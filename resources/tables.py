@@ -26,10 +26,11 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.types import DateType
 
 from resources.iceberg import Part, TableHandler, overwrite, scan, when_writers_meet
-from resources.retention import expire, sweep
+from resources.retention import erase, expire, forget_before, sweep
 from resources.store import MissingError
 
 CATALOG = "matching"
+RECORD_ID = "record_id"
 LOCAL = "file://"
 
 
@@ -86,6 +87,21 @@ class Tables(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         """Forget what was replaced longer ago than `keep`, in all tables; return how many versions that were."""
         with self._catalog() as catalog:
             return sum(expire(catalog, f"{self.namespace}.{name}", keep) for name in self.names())
+
+    def forget_before(self, name: str, first: date, column: str = "day") -> None:
+        """Delete the rows of a table that are of a day before `first`; nothing where there is no such table."""
+        if self.exists(name):
+            with self._catalog() as catalog:
+                forget_before(catalog, f"{self.namespace}.{name}", column, first)
+
+    def erase(self, ids: Sequence[str]) -> dict[str, int]:
+        """Delete all rows with one of these `record_id`s from all versions of all tables: how many, by table."""
+        found = {}
+        with self._catalog() as catalog:
+            for name in self.names():
+                if RECORD_ID in catalog.load_table(f"{self.namespace}.{name}").schema().column_names:
+                    found[name] = erase(catalog, f"{self.namespace}.{name}", RECORD_ID, ids)
+        return {name: rows for name, rows in found.items() if rows}
 
     @contextmanager
     def _catalog(self) -> Iterator[Catalog]:

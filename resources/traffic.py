@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -20,7 +20,7 @@ import dagster as dg
 import polars as pl
 
 from matching.records import InputError
-from resources.telemetry import check_columns
+from resources.telemetry import LocalTelemetry, check_columns
 
 MINIMISED: dict[str, pl.DataType | type[pl.DataType]] = {
     "record_id": pl.String,
@@ -87,6 +87,14 @@ class Traffic(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         return new.drop(EVENT)
 
     @abstractmethod
+    def erase(self, ids: Sequence[str]) -> int:
+        """Remove what there is of records with one of these ids, or tokens; return how many rows or events it was."""
+
+    @abstractmethod
+    def forget_before(self, first: date) -> int:
+        """Delete the files of days before `first`; return how many they were."""
+
+    @abstractmethod
     def _files(self, day: date) -> Iterator[tuple[str, bytes]]:
         """The files of a day by name, in order."""
 
@@ -99,6 +107,14 @@ class SpoolTraffic(Traffic):
     """Below a folder of this machine, as `matching.runtime_spool` writes it: `day=<day>/*.parquet`."""
 
     root: str
+
+    def erase(self, ids: Sequence[str]) -> int:
+        """See Traffic."""
+        return LocalTelemetry(root=self.root).erase(ids)
+
+    def forget_before(self, first: date) -> int:
+        """See Traffic."""
+        return LocalTelemetry(root=self.root).forget_before(first)
 
     def _files(self, day: date) -> Iterator[tuple[str, bytes]]:
         for path in sorted((Path(self.root) / f"day={day.isoformat()}").glob("[!.]*.parquet")):

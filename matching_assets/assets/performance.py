@@ -42,9 +42,9 @@ def concept_report(
     manifest = _manifest(deployed_endpoint, store)
     recent = pl.col("queue_day").is_between(day - timedelta(days=CONCEPT_DAYS - 1), day)
     known = outcomes(verdicts.read()).filter(recent, pl.col("bundle_version") == manifest.version)
-    refused = manifest.facts["metrics"]["bands"]["no_match"]
-    wrong_refusals = refused["errors"] / refused["records"] if refused["records"] else None
-    found = check_concept(known, wrong_refusals)
+    bands = manifest.facts.get("metrics", {}).get("bands", {})
+    refused = bands.get("no_match", {"errors": 0, "records": 0})  # a bundle that was not measured has none
+    found = check_concept(known, (refused["errors"], refused["records"]))
     by_kind = {kind.replace(" ", "_"): known.filter(kind=kind).height for kind in KINDS.values()}
     return told(found, day, manifest.version, numbers=by_kind)
 

@@ -175,3 +175,16 @@ def test_a_torn_file_is_refused_and_the_rest_is_taken_in(spool, measure):
 def test_a_day_without_traffic_has_the_columns_all_the_same(spool, measure):
     rows = spool.collect(date(2026, 3, 5), date(2026, 3, 5), measure).rows
     assert (rows.columns, rows.height) == (list(MINIMISED), 0)
+
+
+def test_a_record_is_erased_from_captured_files_with_the_events_that_asked_about_it(capture, measure, asked):
+    assert capture.erase([asked["record_id"][0]]) == 1
+    left = capture.collect(DAY, DAY, measure).rows["record_id"].to_list()
+    assert left == [KEY.token(one) for one in asked["record_id"][2:]]
+
+
+def test_what_was_spooled_or_captured_before_a_day_can_be_forgotten(spool, capture, measure):
+    for source, files in ((spool, 2), (capture, 2)):
+        assert source.forget_before(DAY) == 0
+        assert source.forget_before(date(2026, 3, 5)) == files
+        assert source.collect(DAY, DAY, measure).rows.is_empty()
