@@ -9,7 +9,8 @@
 | `experiment` | looks at the A/B that is under way and records how it has turned out so far | a person |
 | `rollback` | deploys the champion before this one | a person |
 | `close_matching` | withdraws the champion's certificate: all is reviewed | a broken certificate, a person |
-| `expire` | forgets what was replaced in tables more than 30 days ago (`matching_assets/upkeep.py`) | a person |
+| `expire` | deletes what is too old, and replaced versions of tables (`matching_assets/upkeep.py`) | a person |
+| `erase` | erases the records that are asked for in landing/erasures | `matching erase` |
 
 There are no schedules: a day is matched when its file lands, not when a clock strikes; and a model that is fit for its
 data is not trained again because it is Sunday.
@@ -18,7 +19,7 @@ data is not trained again because it is Sunday.
 import dagster as dg
 
 from matching_assets.assets.serving import DeployConfig
-from matching_assets.upkeep import expire
+from matching_assets.upkeep import erase, expire
 
 INTAKE = ("raw_records", "clean_records", "quarantined_records")
 MONITORS = ("integrity_report", "drift_report", "prediction_report", "concept_report", "performance_report")
@@ -77,4 +78,4 @@ close_matching = dg.define_asset_job(
     tags={"dagster/max_retries": "2"},
 )
 
-JOBS = (daily_matching, retrain, refresh_reference, promote, experiment, rollback, close_matching, expire)
+JOBS = (daily_matching, retrain, refresh_reference, promote, experiment, rollback, close_matching, expire, erase)
