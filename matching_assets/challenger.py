@@ -24,10 +24,10 @@ from matching.policy import Policy, on_reference
 from matching.ranker import Ranker
 from matching.retrieval.encoder import Encoder
 from matching.retrieval.index import RetrievalIndex
-from matching.review import UNCERTAIN
 from matching.scoring import Scorer
-from matching.split import entity_keys
 from matching_assets.folders import facts_in, table_in
+from matching_assets.partitions import labelled
+from matching_assets.usual import usual_records
 
 DRIFT_WINDOW = 100
 """The fewest decisions that drift is judged on; with fewer in a day, the window takes in the days before."""
@@ -45,7 +45,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found on held-out entities. `tables`: their decisions, their telemetry, and the golden set."""
+    """What was found on held-out entities.
+
+    `tables`: their decisions, the telemetry of ordinary records, and the golden set.
+    """
 
     facts: dict[str, Any]
     tables: dict[str, pl.DataFrame]
@@ -91,13 +94,17 @@ def assemble(sources: Sources) -> Scorer:
 
 
 def measure(
-    challenger: Scorer, records: pl.DataFrame, labels: pl.DataFrame, config: FitConfig, champion: Path | None
+    challenger: Scorer, arrived: pl.LazyFrame, labels: pl.DataFrame, config: FitConfig, champion: Path | None
 ) -> Measured:
-    """Measure a version on the held-out entities of labelled records, next to TF-IDF and the champion's bundle."""
+    """Measure a version on the held-out entities of labelled records, next to TF-IDF and the champion's bundle.
+
+    arrived: all clean records with their day.
+    """
+    records = labelled(arrived, labels)
     asked = assign_use(labels, config).filter(pl.col("use") == HELD_OUT).drop("use")
     held_out = records.join(asked.select("record_id"), on="record_id", how="semi", maintain_order="left")
     scored = challenger.score(held_out, config.top_k)
-    usual = _usual(scored.telemetry, asked)
+    usual = _usual_telemetry(challenger, usual_records(arrived.collect(), labels, config))
     facts = {
         "metrics": evaluate(scored.decisions, asked, scored.candidates, slice_columns(held_out)),
         "baseline": tfidf_baseline(challenger.index.master, held_out, asked),
@@ -108,27 +115,21 @@ def measure(
         "golden_changed": [],
         "golden_wrong": [],
     }
-    golden = _choose_golden(challenger, records, labels, config)
     before, facts["champion_unreadable"] = _load(champion)
     if champion is not None and before is not None:
         then = before.score(held_out, config.top_k, reasons=False)
         facts["champion"] = evaluate(then.decisions, asked, then.candidates)
         facts["paired"] = compare_pairs(scored.decisions, then.decisions, asked)
-        golden = pl.read_parquet(champion / "golden.parquet")
-        facts |= _ask_golden(challenger, golden, labels)
+        facts |= _ask_golden(challenger, pl.read_parquet(champion / "golden.parquet"), labels)
+    golden = _choose_golden(challenger, records, labels, config)
     return Measured(facts, {"decisions": scored.decisions, "telemetry": usual.drop("entity"), "golden": golden})
 
 
-def _usual(telemetry: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
-    """The telemetry of records as they come, with their `entity`: the reference of drift.
-
-    Labels that people gave because a record was uncertain are left out, or every ordinary day would differ from it.
-    """
-    chosen = pl.col("why").eq_missing(UNCERTAIN) if "why" in asked.columns else pl.lit(False)
-    known = asked.with_columns(entity=entity_keys(asked))
-    usual = known.filter(~chosen)
-    kept = usual if usual.height else known  # a reference that is off is better than none
-    return telemetry.join(kept.select("record_id", "entity"), on="record_id", maintain_order="left")
+def _usual_telemetry(scorer: Scorer, records: pl.DataFrame) -> pl.DataFrame:
+    """The telemetry of records as they come, with their `entity`; of one that is there twice, twice."""
+    once = records.unique("record_id", keep="first", maintain_order=True).drop("entity")
+    told = scorer.score(once, reasons=False).telemetry
+    return records.select("record_id", "entity").join(told, on="record_id", how="left", maintain_order="left")
 
 
 def _load(champion: Path | None) -> tuple[Scorer | None, str | None]:

@@ -131,9 +131,9 @@ class Month:
             if isinstance(found, dg.SensorResult):
                 self.cursors[sensor.name] = found.cursor or self.cursors.get(sensor.name)
                 wanted += found.run_requests or []
-        new = [request for request in wanted if request.run_key not in self.asked]
-        for request in new:
-            self.asked.add(request.run_key)
+        new = {request.run_key: request for request in wanted if request.run_key not in self.asked}
+        for key, request in new.items():
+            self.asked.add(key)
             self._execute(sensor, request)
         return bool(new)
 

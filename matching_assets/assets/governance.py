@@ -13,7 +13,6 @@ from matching_assets.challenger import Sources, assemble, measure
 from matching_assets.folders import Folder, facts_in
 from matching_assets.gates import judge_version
 from matching_assets.owners import MODEL_RISK, MODELS
-from matching_assets.partitions import labelled
 from matching_assets.release import by_digest, decide, register
 from matching_assets.reporting import report
 from matching_assets.settings import Training
@@ -54,7 +53,7 @@ def evaluation(
     champion = registry.champion()
     measured = measure(
         assemble(Sources(retrieval_index, encoder, ranker, decision_policy)),
-        labelled(clean_records, labels),
+        clean_records,
         labels,
         training.fit_config(),
         champion=store.get_folder(champion.bundle_digest) if champion else None,
