@@ -8,6 +8,7 @@
 | `promote` | compares the newest approved version with the champion, deploys it | a person; a sensor if on |
 | `experiment` | looks at the A/B that is under way and records how it has turned out so far | a person |
 | `rollback` | deploys the champion before this one | a person |
+| `rescore` | scores a day again with any bundle, beside what was decided | `matching rescore`, a person |
 | `close_matching` | withdraws the champion's certificate: all is reviewed | a broken certificate, a person |
 | `expire` | deletes what is too old, and replaced versions of tables (`matching_assets/upkeep.py`) | a person |
 | `erase` | erases the records that are asked for in landing/erasures | `matching erase` |
@@ -69,6 +70,13 @@ rollback = dg.define_asset_job(
     description="Deploy the champion before this one, if it is still approved.",
 )
 
+rescore = dg.define_asset_job(
+    "rescore",
+    selection=dg.AssetSelection.assets("rescored_decisions", "decision_diff"),
+    description="Score a day again with a bundle of your choice, and say what would be otherwise and why. What was "
+    "decided stays. Several days: a backfill, with the same configuration.",
+)
+
 close_matching = dg.define_asset_job(
     "close_matching",
     selection=dg.AssetSelection.assets("deployed_endpoint"),
@@ -78,4 +86,5 @@ close_matching = dg.define_asset_job(
     tags={"dagster/max_retries": "2"},
 )
 
-JOBS = (daily_matching, retrain, refresh_reference, promote, experiment, rollback, close_matching, expire, erase)
+TRAINED, SERVED = (retrain, refresh_reference), (promote, experiment, rollback, close_matching)
+JOBS = (daily_matching, *TRAINED, *SERVED, rescore, expire, erase)

@@ -36,7 +36,14 @@ OF_CHECKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "labels-contradict": (MODELS, ("label_consistency",)),
     "platform-at-fault": (
         ON_CALL,
-        ("nothing_lost", "every_record_decided", "explanation_closure", "features_finite", "bundle_integrity"),
+        (
+            "nothing_lost",
+            "every_record_decided",
+            "explanation_closure",
+            "features_finite",
+            "bundle_integrity",
+            "decisions_reproduced",
+        ),
     ),
     "certificate-missing": (MODELS, ("certificate_present",)),
     "version-refused": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import socket
+from datetime import date
 from pathlib import Path
 
 TABLE = "CSV or Parquet, a local path or s3://"
@@ -31,6 +32,14 @@ def port(text: str) -> int:
     if not 1 <= value <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port from 1 to 65535")
     return value
+
+
+def day(text: str) -> str:
+    """A day, YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(f"{text} is not a day: write YYYY-MM-DD") from problem
 
 
 def folder(text: str) -> Path:

@@ -51,7 +51,7 @@ def match(records, tmp_path, decisions="decisions.csv"):
 
 
 def test_the_commands_are_those_of_the_manual():
-    manual = "demo fit match reindex update explain serve evaluate review trace promote ab rollback close health dev"
+    manual = "demo fit match reindex update explain serve evaluate review trace rescore promote ab rollback close health erase dev"
     assert manual.split() == NAMES
 
 
