@@ -1,0 +1,33 @@
+"""What assets carry for who looks at them at night."""
+
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from matching_assets.definitions import defs
+from matching_assets.jobs import INTAKE, MATCHING
+from matching_assets.nightshift import freshness
+
+GRAPH = defs.resolve_asset_graph()
+NODES = {key.to_user_string(): GRAPH.get(key) for key in GRAPH.get_all_asset_keys()}
+
+
+def test_every_asset_of_the_daily_job_is_late_after_the_deadline_and_no_other_is():
+    late = {name for name, node in NODES.items() if node.freshness_policy is not None}
+    assert late == {*INTAKE, *MATCHING}
+
+
+def test_the_deadline_is_a_setting_and_is_asked_for_on_weekdays(monkeypatch):
+    monkeypatch.setenv("MATCHING_DEADLINE", "07:30")
+    policy = freshness()
+    assert (policy.deadline_cron, policy.lower_bound_delta) == ("30 7 * * 1-5", timedelta(days=1))
+    monkeypatch.setenv("MATCHING_DEADLINE", "noon")
+    with pytest.raises(ValueError, match="noon"):
+        freshness()
+
+
+def test_an_asset_leads_to_the_pages_of_its_checks():
+    said = NODES["clean_records"].metadata["runbooks"]
+    assert isinstance(said, dg.MarkdownMetadataValue)
+    assert "`guardrails_share`: docs/runbooks/delivery-broken.md" in said.value
