@@ -34,6 +34,7 @@ from matching_assets.checks import review as review_checks
 from matching_assets.checks import serving as serving_checks
 from matching_assets.jobs import JOBS
 from matching_assets.landing import Landing
+from matching_assets.nightshift import for_the_night
 from matching_assets.review.verdicts import verdicts_below
 from matching_assets.settings import Review, Training
 from resources.board import Board
@@ -89,9 +90,11 @@ def build_defs(overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
         "board": Board(home=str(state_folder())),
         **(overrides or {}),
     }
+    checks = [check for module in CHECKS for check in module.CHECKS]
+    assets = [made for made in dg.load_assets_from_modules(STAGES) if isinstance(made, dg.AssetsDefinition)]
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(STAGES),
-        asset_checks=[check for module in CHECKS for check in module.CHECKS],
+        assets=for_the_night(assets, checks),
+        asset_checks=checks,
         jobs=JOBS,
         sensors=all_sensors(),
         resources=resources,
