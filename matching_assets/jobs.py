@@ -3,6 +3,7 @@
 | job | what it does | started by |
 |---|---|---|
 | `daily_matching` | takes in one business day, matches, explains and watches it | a day's file landing |
+| `collect_traffic` | what the endpoint was asked on a business day, as a table | a day that is over |
 | `retrain` | everything from reference and labels to `approval`, where it ends | new labels, monitors, a person |
 | `refresh_reference` | the same models on the reference as it is now, up to a new approval | a person |
 | `promote` | compares the newest approved version with the champion, deploys it | a person; a sensor if on |
@@ -35,6 +36,13 @@ daily_matching = dg.define_asset_job(
     "daily_matching",
     selection=dg.AssetSelection.assets(*INTAKE, *MATCHING),
     description="Take in one business day, match it with the deployed version, explain and watch the decisions.",
+    tags={"dagster/max_retries": "1"},
+)
+
+collect_traffic = dg.define_asset_job(
+    "collect_traffic",
+    selection=dg.AssetSelection.assets("endpoint_telemetry"),
+    description="Collect what the endpoint was asked on a business day, all of it that there is by now.",
     tags={"dagster/max_retries": "1"},
 )
 
@@ -87,4 +95,4 @@ close_matching = dg.define_asset_job(
 )
 
 TRAINED, SERVED = (retrain, refresh_reference), (promote, experiment, rollback, close_matching)
-JOBS = (daily_matching, *TRAINED, *SERVED, rescore, expire, erase)
+JOBS = (daily_matching, collect_traffic, *TRAINED, *SERVED, rescore, expire, erase)

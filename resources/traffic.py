@@ -86,6 +86,16 @@ class Traffic(dg.ConfigurableResource, ABC):  # type: ignore[type-arg]
         events |= set(new[EVENT])
         return new.drop(EVENT)
 
+    def fingerprint(self, first: date, last: date) -> str:
+        """What there is of these days, by names and sizes alone: sha256, the same until a file comes; "" for none."""
+        days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+        found = [f"{day} {name} {size}\n" for day in days for name, size in self._listed(day)]
+        return sha256("".join(found).encode()).hexdigest() if found else ""
+
+    @abstractmethod
+    def _listed(self, day: date) -> list[tuple[str, int]]:
+        """The names and sizes of the files of a day, in order."""
+
     @abstractmethod
     def erase(self, ids: Sequence[str]) -> int:
         """Remove what there is of records with one of these ids, or tokens; return how many rows or events it was."""
@@ -116,9 +126,15 @@ class SpoolTraffic(Traffic):
         """See Traffic."""
         return LocalTelemetry(root=self.root).forget_before(first)
 
+    def _listed(self, day: date) -> list[tuple[str, int]]:
+        return [(path.name, path.stat().st_size) for path in self._paths(day)]
+
     def _files(self, day: date) -> Iterator[tuple[str, bytes]]:
-        for path in sorted((Path(self.root) / f"day={day.isoformat()}").glob("[!.]*.parquet")):
+        for path in self._paths(day):
             yield path.name, path.read_bytes()
+
+    def _paths(self, day: date) -> list[Path]:
+        return sorted((Path(self.root) / f"day={day.isoformat()}").glob("[!.]*.parquet"))
 
     def _rows(self, data: bytes, measure: Measure) -> pl.DataFrame:  # noqa: ARG002 (it was measured when it was scored)
         return pl.read_parquet(io.BytesIO(data))

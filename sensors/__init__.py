@@ -16,6 +16,7 @@ def all_sensors() -> list[dg.SensorDefinition]:
     from sensors.operations import operations_board
     from sensors.records import records_arrival
     from sensors.responses import responses
+    from sensors.traffic import late_traffic
 
     return [
         records_arrival,
@@ -26,5 +27,6 @@ def all_sensors() -> list[dg.SensorDefinition]:
         endpoint_health,
         heartbeats,
         operations_board,
+        late_traffic,
         approved_version,
     ]

@@ -32,6 +32,7 @@ def endpoint_telemetry(
 ) -> dg.MaterializeResult[pl.DataFrame]:
     """What the endpoint was asked on the day, and on a weekend before it: numbers about each decision, no names."""
     day = context.partition_time_window.start.date()
+    there = traffic.fingerprint(*calendar_days(day))  # before it is read: what comes meanwhile is asked for again
     found = traffic.collect(*calendar_days(day), _measure(registry, store))
     for file, why in found.refused.items():
         context.log.warning("%s was not taken in: %s", file, why)
@@ -46,7 +47,7 @@ def endpoint_telemetry(
         "latency_ms_p50": latency.quantile(0.5),
         "latency_ms_p99": latency.quantile(0.99),
     }
-    return report(of_day(found.rows, day), numbers=numbers)
+    return report(of_day(found.rows, day), numbers=numbers, facts={"fingerprint": there})
 
 
 def _measure(registry: Registry, store: ObjectStore) -> Measure:

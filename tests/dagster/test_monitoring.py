@@ -12,7 +12,6 @@ from matching.review import is_audited
 from matching.verdicts import VERDICTS
 from matching_assets.folders import facts_in
 from matching_assets.partitions import calendar_days
-from tests.dagster.conftest import checks
 
 ENDPOINT = ["endpoint_telemetry"]
 
@@ -76,7 +75,7 @@ def test_audits_that_find_many_matches_wrong_break_the_certificate(platform, day
         assert (told["certificate"].value, told["status"].value) == ("broken", "ALARM")
         assert told["audited"].value == drawn.height
         assert platform.materialisation("concept_report", days[2]).metadata["status"].value == "ALARM"
-        failed = checks(done)
+        failed = {found.check_name: found for found in done.get_asset_check_evaluations()}
         assert not failed["precision_holds"].passed
         assert not failed["concept_steady"].passed
         assert failed["precision_holds"].severity is dg.AssetCheckSeverity.WARN
