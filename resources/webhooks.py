@@ -20,6 +20,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from http.client import HTTPException
 from typing import Any
 
@@ -78,7 +79,7 @@ class AlertsWithWebhooks(Alerts):
             for message in list(waiting):
                 if time.time() - message["at"] < IN_FLIGHT_SECONDS or not post(address, message["body"], number):
                     break
-                self._change(number, lambda known, done=message["id"]: _without(known, done))
+                self._change(number, partial(_without, identity=message["id"]))
                 waiting.remove(message)
             ages += [message["at"] for message in waiting]
         return Waiting(len(ages), min(ages, default=None))
@@ -92,7 +93,7 @@ class AlertsWithWebhooks(Alerts):
         for number, address in enumerate(known):
             # Not kept: somebody else has told of it at the same time.
             if not kept or (first[number] and post(address, body, number)):
-                self._change(number, lambda before: _without(before, message["id"]))
+                self._change(number, partial(_without, identity=message["id"]))
         return kept
 
     def _outbox(self, number: int) -> list[Json]:

@@ -1,6 +1,7 @@
 """The operations page: what it says first, that it needs nothing else, and that it tells the truth of a platform."""
 
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from matching_assets.cli import main
 from matching_assets.health import examine
 from matching_assets.operations.outlook import Outlook, Traffic, traffic
 from matching_assets.operations.page import headline, page
@@ -114,3 +116,14 @@ def test_health_sees_a_daemon_that_never_ran_and_a_heartbeat_that_is_old(platfor
     assert "a is dead." in dead(1660.0)
     with dg.instance_for_test(temp_dir=str(tmp_path)) as never_ran:
         assert "no sign of life of" in dead(1660.0, never_ran)
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(1, 0), (20, 1)])
+def test_the_command_health_ends_with_1_when_the_watcher_is_silent(minutes, code, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DAGSTER_HOME", "put back after the test")
+    monkeypatch.setenv("MATCHING_HOME", "put back after the test")
+    monkeypatch.setattr("matching_assets.health._daemons", lambda _: [])
+    (tmp_path / "dagster").mkdir()
+    Board(home=str(tmp_path)).beat(time.time() - 60 * minutes, {"sensors": {"a": 1.0}, "troubles": []})
+    assert main(["health", "--home", str(tmp_path)]) == code
+    assert ("DEAD sensors: last heard of 20 min ago" in capsys.readouterr().out) == bool(code)
