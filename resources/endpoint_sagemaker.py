@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from resources import aws
+from resources.capture import TARGETED, CaptureTraffic
 from resources.endpoint import JSON_LINES, Endpoint, EndpointError, EndpointStatus, in_flight, json_lines, status_of
 from resources.guardrails import alarm_requests, endpoint_requests, scaling_requests, update_request
 from resources.rollout import ALL_AT_ONCE, EndpointSpec, Ledger, Phase, restore, take_step, turn_back
@@ -85,7 +86,7 @@ class SageMakerEndpoint(Endpoint):
         """See Endpoint."""
         from botocore.exceptions import ClientError
 
-        target = {"TargetVariant": variant} if variant else {}
+        target = {"TargetVariant": variant, "InferenceId": TARGETED} if variant else {}
         try:
             answer = self.runtime.invoke_endpoint(
                 EndpointName=name, Body=json_lines(records), ContentType=JSON_LINES, Accept=JSON_LINES, **target
@@ -96,6 +97,12 @@ class SageMakerEndpoint(Endpoint):
                 raise MissingError(f"no endpoint {name} was deployed") from problem
             raise EndpointError(f"{name} refused: {said}") from problem
         return [json.loads(line) for line in answer["Body"].read().splitlines() if line.strip()]
+
+    def answers(self, name: str, record_ids: Iterable[str], since: float = 0.0) -> list[Json]:
+        """See Endpoint. From what was captured; nothing where nothing is."""
+        if not self.capture_share:
+            return []
+        return CaptureTraffic(store=self.store, endpoint=name).answers(record_ids, since)
 
     def _clear_away(self, name: str) -> bool:
         """Models and configurations stay: they cost nothing and say what was served."""

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,7 @@ import pytest
 from matching.runtime_output import answer_body
 from matching.runtime_spool import Spool
 from matching.tokens import TokenKey
-from resources.capture import CaptureTraffic, read_event
+from resources.capture import TARGETED, CaptureTraffic, read_event
 from resources.telemetry import check_columns
 from resources.traffic import MINIMISED, SpoolTraffic
 
@@ -31,7 +31,7 @@ def part(kind: str, body: bytes, mode: str) -> dict[str, str]:
     return {"observedContentType": kind, "mode": mode, "data": data, "encoding": plain or "BASE64"}
 
 
-def captured(event: str, asked: pl.DataFrame, scorer, kind: str = LINES) -> bytes:
+def captured(event: str, asked: pl.DataFrame, scorer, kind: str = LINES, **about: str) -> bytes:
     """A line as data capture writes it, of records that the scorer answered in a content type."""
     body = asked.write_csv().encode() if kind == CSV else asked.write_ndjson().encode()
     if kind == JSON:
@@ -39,7 +39,7 @@ def captured(event: str, asked: pl.DataFrame, scorer, kind: str = LINES) -> byte
     answer = answer_body(scorer.score(asked).decisions, scorer.bundle_version, kind)
     line = {
         "captureData": {"endpointInput": part(kind, body, "INPUT"), "endpointOutput": part(kind, answer, "OUTPUT")},
-        "eventMetadata": {"eventId": event, "inferenceTime": "2026-03-04T09:00:01Z"},
+        "eventMetadata": {"eventId": event, "inferenceTime": "2026-03-04T09:00:01Z", **about},
         "eventVersion": "0",
     }
     return json.dumps(line).encode()
@@ -74,8 +74,8 @@ def capture(s3_store, small_scorer, asked, monkeypatch) -> CaptureTraffic:
     return CaptureTraffic(store=s3_store)
 
 
-def put(store, name: str, data: bytes) -> None:
-    key = f"{store.prefix}/capture/matching/champion/{name}"
+def put(store, name: str, data: bytes, variant: str = "champion") -> None:
+    key = f"{store.prefix}/capture/matching/{variant}/{name}"
     store.client.put_object(Bucket=store.bucket, Key=key, Body=data)
 
 
@@ -188,3 +188,28 @@ def test_what_was_spooled_or_captured_before_a_day_can_be_forgotten(spool, captu
         assert source.forget_before(DAY) == 0
         assert source.forget_before(date(2026, 3, 5)) == files
         assert source.collect(DAY, DAY, measure).rows.is_empty()
+
+
+def test_what_variants_answered_is_told_of_records_that_somebody_asks_about(capture, small_scorer, asked):
+    ids, nine = asked["record_id"].to_list(), datetime(2026, 3, 4, 9, tzinfo=UTC).timestamp()
+    told = capture.answers([*ids[1:3], "never asked"], nine)
+    expected = small_scorer.score(asked[1:3]).decisions.select("record_id", "decision", "reference_id").to_dicts()
+    assert [{name: one[name] for name in ("record_id", "decision", "reference_id")} for one in told] == expected
+    assert {(one["variant"], one["version"]) for one in told} == {("champion", small_scorer.bundle_version)}
+    assert capture.answers(ids, nine + 3600) == []
+
+
+def test_the_first_answer_counts_and_what_one_variant_was_asked_by_name_does_not(capture, small_scorer, asked):
+    again = captured("e7", asked.head(1), small_scorer, inferenceTime="2026-03-04T11:00:00Z")
+    by_name = captured("e8", asked.head(1), small_scorer, inferenceTime="2026-03-04T08:59:59Z", inferenceId=TARGETED)
+    for name, line in (("11/00-00-7.jsonl", again), ("08/59-59-8.jsonl", by_name)):
+        put(capture.store, f"2026/03/04/{name}", line, variant="challenger")
+    (told,) = capture.answers(asked["record_id"].head(1), 0.0)
+    assert (told["variant"], told["at"]) == ("champion", datetime(2026, 3, 4, 9, 0, 1, tzinfo=UTC).timestamp())
+
+
+def test_tokens_of_answers_stay_the_same_and_hide_the_id(capture, asked):
+    ids = asked["record_id"].to_list()
+    first, again = capture.answers(ids, 0.0), capture.answers(ids, 0.0)
+    assert [one["token"] for one in first] == [one["token"] for one in again]
+    assert not {one["token"] for one in first} & set(ids)
