@@ -31,11 +31,13 @@ class Finding:
 
 def examine(instance: dg.DagsterInstance, resources: dict[str, Any], board: Board, now: float) -> list[Finding]:
     """Everything that has to live, at `now` (seconds since 1970)."""
-    return [*_daemons(instance), *_heartbeat(board, now), *_endpoint(resources), *_alerts(resources)]
+    return [*_daemons(instance, now), *_heartbeat(board, now), *_endpoint(resources), *_alerts(resources)]
 
 
-def _daemons(instance: dg.DagsterInstance) -> Iterator[Finding]:
-    dead = sorted(name for name, status in instance.get_daemon_statuses().items() if not status.healthy)
+def _daemons(instance: dg.DagsterInstance, now: float) -> Iterator[Finding]:
+    """Each daemon says twice a minute that it lives; Dagster itself gives it half an hour before it is missed."""
+    beats = {name: status.last_heartbeat for name, status in instance.get_daemon_statuses().items()}
+    dead = sorted(name for name, beat in beats.items() if beat is None or now - beat.timestamp > LATE_SECONDS)
     if dead:
         remedy = "Restart it: `matching dev`, or its task in AWS. Nothing is lost, sensors catch up."
         yield Finding(False, f"daemon: no sign of life of {', '.join(dead).lower()}. {remedy}")

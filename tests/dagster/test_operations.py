@@ -122,7 +122,7 @@ def test_health_sees_a_daemon_that_never_ran_and_a_heartbeat_that_is_old(platfor
 def test_the_command_health_ends_with_1_when_the_watcher_is_silent(minutes, code, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DAGSTER_HOME", "put back after the test")
     monkeypatch.setenv("MATCHING_HOME", "put back after the test")
-    monkeypatch.setattr("matching_assets.health._daemons", lambda _: [])
+    monkeypatch.setattr("matching_assets.health._daemons", lambda *_: [])
     (tmp_path / "dagster").mkdir()
     Board(home=str(tmp_path)).beat(time.time() - 60 * minutes, {"sensors": {"a": 1.0}, "troubles": []})
     assert main(["health", "--home", str(tmp_path)]) == code
