@@ -71,6 +71,20 @@ OF_CHECKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Page to its owner and its checks."""
 
+TONIGHT = frozenset(
+    page(name)
+    for name in (
+        "delivery-broken",
+        "endpoint-silent",
+        "error-budget",
+        "platform-at-fault",
+        "precision",
+        "run-failed",
+        "sensor-dead",
+    )
+)
+"""Pages whose errors somebody has to get up for; the index says the same."""
+
 BY_CHECK = {check: Runbook(page(name), owner) for name, (owner, checks) in OF_CHECKS.items() for check in checks}
 
 

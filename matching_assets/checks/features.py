@@ -65,6 +65,7 @@ def certificate_present(decision_policy: Path) -> dg.AssetCheckResult:
     certificate = facts_in(decision_policy)["policy"]["certificate"]
     remedy = "Label more entities, or review the errors among the most probable matches; then retrain."
     numbers = {
+        "p_value": certificate["p_value"],
         "entities": certificate["entities"],
         "accepted": certificate["accepted"],
         "errors": certificate["errors"],

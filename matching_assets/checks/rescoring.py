@@ -5,14 +5,17 @@ import polars as pl
 
 from matching_assets.checks.verdicts import WARN, verdict
 from matching_assets.partitions import BUSINESS_DAYS
+from matching_assets.runbooks import explained
 
 
 @dg.asset_check(
     asset="decision_diff",
     partitions_def=BUSINESS_DAYS,
-    description="Guards that decisions can be reproduced: the same bundle decides the same records alike, whenever it "
-    "is asked. If it fails, was the day's file corrected and not matched again? If not, report it: the platform is at "
-    "fault.",
+    description=explained(
+        "decisions_reproduced",
+        "Guards that decisions can be reproduced: the same bundle decides the same records alike, whenever it is "
+        "asked. If it fails, was the day's file corrected and not matched again? If not, the platform is at fault.",
+    ),
 )
 def decisions_reproduced(decision_diff: pl.DataFrame) -> dg.AssetCheckResult:
     """No difference between a bundle and itself."""

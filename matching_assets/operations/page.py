@@ -15,12 +15,15 @@ from matching_assets import runbooks
 from matching_assets.closing import why_closed
 from matching_assets.operations.outlook import MONITORS, ROWS, Outlook
 from matching_assets.operations.trends import trend
+from resources.alerts import Alert
 
 TEMPLATE = "page.html"
 MARKS = {"OK": "●", "ALARM": "▲", "UNKNOWN": "?"}
 NAMES = dict(
     zip(MONITORS, ("integrity", "feature drift", "predictions, retrieval", "concept", "precision"), strict=True)
 )
+LEAST_SHOWN = 0.95
+"""Of precision: an interval that reaches below it is cut there, or its first days would press all others flat."""
 BURNS_FAST, LATE_BEAT_SECONDS = 1.0, 300.0
 
 
@@ -31,20 +34,26 @@ def page(about: Outlook) -> str:
 
 def headline(about: Outlook) -> tuple[str, str]:
     """A word (`bad`, `warn`, `good`) and the sentence that on-call reads first."""
-    errors = [alert for alert in about.alerts if alert.severity == "ERROR"]
+    urgent = [alert for alert in about.alerts if is_urgent(alert)]
     closed = why_closed(about.champion) if about.champion else None
     late = about.beat is None or about.now.timestamp() - about.beat > LATE_BEAT_SECONDS
-    if errors:
-        return "bad", f"{len(errors)} of {len(about.alerts)} open alerts are errors: begin with the first."
+    if urgent:
+        return "bad", f"{len(urgent)} of {len(about.alerts)} open alerts cannot wait: begin with the first."
     if closed is not None:
         return "bad", "Automatic matching is closed: everything goes to review."
     if about.alerts:
-        return "warn", f"{len(about.alerts)} warnings are open. Nothing is blocked, nothing has to be done tonight."
+        alerts = "1 alert is" if len(about.alerts) == 1 else f"{len(about.alerts)} alerts are"
+        return "warn", f"{alerts} open and can wait for the day: nothing has to be done tonight."
     if about.champion is None:
         return "warn", "Nothing is deployed yet."
     if late:
         return "warn", "No alert is open, but the daemon that would raise one is silent. Ask matching health."
     return "good", "All is well: no alert is open."
+
+
+def is_urgent(alert: Alert) -> bool:
+    """Whether somebody has to get up for it."""
+    return alert.severity == "ERROR" and alert.runbook in runbooks.TONIGHT
 
 
 def facts(about: Outlook) -> dict[str, Any]:
@@ -55,6 +64,8 @@ def facts(about: Outlook) -> dict[str, Any]:
         "word": word,
         "sentence": sentence,
         "link": _link,
+        "alerts": sorted(about.alerts, key=lambda alert: (not is_urgent(alert), alert.severity, alert.cause)),
+        "tonight": {alert.runbook for alert in about.alerts if is_urgent(alert)},
         "decided_day": decided[0] if decided else None,
         "decided": decided[1] if decided else {},
         "rows": ROWS,
@@ -99,7 +110,7 @@ def _plots(about: Outlook) -> list[str]:
     return [
         trend("Records a day", days, asked),
         trend("Bands", days, named, ".0%", floor=0.0),
-        trend("Precision of matches", days, precise, ".2%", _target(about), (audit[1], audit[2]), floor=None),
+        trend("Precision of matches", days, precise, ".1%", _target(about), (audit[1], audit[2]), None, LEAST_SHOWN),
         trend("Quarantined", days, refused, ".1%"),
         trend("Endpoint latency, ms", days, waits, ".1f"),
         trend("Degraded at the endpoint", days, {"share": about.series("endpoint_telemetry", "degraded_share")}, ".1%"),

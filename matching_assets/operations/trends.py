@@ -23,12 +23,16 @@ def trend(
     limit: float | None = None,
     band: tuple[Series, Series] | None = None,
     floor: float | None = 0.0,
+    least: float | None = None,
 ) -> str:
     """One plot.
 
     `form`: how numbers are written. `limit`: a dashed line. `band`: an interval. `floor`: a number that the axis has to
-    reach down to, None where the numbers alone decide.
+    reach down to, None where the numbers alone decide. `least`: what is below is drawn there.
     """
+    if least is not None:
+        series = {name: _cut(values, least) for name, values in series.items()}
+        band = (_cut(band[0], least), _cut(band[1], least)) if band else None
     numbers = [v for values in [*series.values(), *(band or ())] for v in values if v is not None]
     numbers += [v for v in (limit, floor) if v is not None]
     if not any(v is not None for values in series.values() for v in values):
@@ -73,6 +77,10 @@ def _legend(names: Sequence[str]) -> list[str]:
         f'<text x="{left + n * step + 12}" y="17">{escape(name)}</text>'
         for n, name in enumerate(names)
     ]
+
+
+def _cut(values: Series, least: float) -> Series:
+    return [None if v is None else max(v, least) for v in values]
 
 
 def _runs(values: Series) -> list[list[tuple[int, float]]]:

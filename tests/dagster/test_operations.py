@@ -64,9 +64,14 @@ def test_the_page_follows_the_readers_light_or_dark(seen):
     assert set(re.findall(r"#[0-9a-f]{3,6}\b", seen.split("</style>")[1])) == set()
 
 
-def test_an_error_comes_before_warnings_and_those_before_all_is_well():
-    assert headline(replace(QUIET, alerts=[ALERT, replace(ALERT, severity="ERROR")]))[0] == "bad"
+def test_what_cannot_wait_comes_first_and_an_error_that_can_wakes_nobody():
+    broken = replace(ALERT, cause="run:y", severity="ERROR")
+    refused = replace(ALERT, cause="check:z", severity="ERROR", runbook="docs/runbooks/version-refused.md")
     assert headline(replace(QUIET, alerts=[ALERT]))[0] == "warn"
+    assert headline(replace(QUIET, alerts=[refused]))[0] == "warn"
+    assert headline(replace(QUIET, alerts=[ALERT, refused, broken]))[0] == "bad"
+    shown = page(replace(QUIET, alerts=[ALERT, refused, broken]))
+    assert shown.index("run:y") < shown.index("check:z") < shown.index("run:x")
 
 
 def test_a_silent_daemon_is_said_where_all_would_be_well(platform):
@@ -99,6 +104,7 @@ def test_traffic_is_the_last_hours_of_all_variants_that_answer():
 def test_a_plot_breaks_where_a_day_has_no_number():
     drawn = trend("t", ["2026-01-05", "2026-01-06", "2026-01-07"], {"a": [1.0, None, 2.0]})
     assert drawn.count("<polyline") == 2
+    assert 'cy="148.0"' in trend("t", ["2026-01-05", "2026-01-06"], {"a": [0.2, 1.0]}, floor=None, least=0.9)
     assert "no numbers yet" in trend("t", ["2026-01-05"], {"a": [None]})
 
 

@@ -96,7 +96,14 @@ def contradiction() -> dg.AssetCheckResult:
 
 
 def no_certificate() -> dg.AssetCheckResult:
-    known = {"granted": False, "statement": "None was granted.", "entities": 31, "accepted": 0, "errors": 0}
+    known = {
+        "granted": False,
+        "statement": "None was granted.",
+        "p_value": 0.2,
+        "entities": 31,
+        "accepted": 0,
+        "errors": 0,
+    }
     return features.certificate_present(facts(policy={"certificate": known})(SCRATCH))
 
 
@@ -206,3 +213,9 @@ def test_the_index_leads_to_every_page() -> None:
 def test_where_pages_are_read_in_a_browser_descriptions_are_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MATCHING_RUNBOOK_URL", "https://git.example/main/")
     assert runbooks.explained("no_drift", "x").endswith("(https://git.example/main/docs/runbooks/drift.md)")
+
+
+def test_the_index_says_what_cannot_wait_as_the_operations_page_does() -> None:
+    index = (ROOT / runbooks.INDEX).read_text()
+    urgent = re.findall(r"\(runbooks/([\w-]+)\.md\) \|[^|]*\| \*\*yes\*\*", index)
+    assert {runbooks.page(name) for name in urgent} == runbooks.TONIGHT
