@@ -1,6 +1,7 @@
 """Measure this project against its peers and against itself, and write docs/BENCHMARKS.md.
 
     python -m benchmarks load ...     see benchmarks/load.py
+    python -m benchmarks drift ...    see benchmarks/drift.py
     python -m benchmarks [PART ...] [--task NAME ...] [--data DIR] [--quick]
 
 The parts are accuracy, crossval, peers, scale, certificate and page. Without one, all of them in this order. What a
@@ -48,6 +49,10 @@ def main() -> int:
         from benchmarks.load import main as load
 
         return load(sys.argv[2:])
+    if sys.argv[1:2] == ["drift"]:
+        from benchmarks.drift import main as drift
+
+        return drift(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
         "parts", nargs="*", choices=[*PARTS, "page", []], metavar="PART", help=", ".join([*PARTS, "page"])

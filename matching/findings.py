@@ -46,12 +46,16 @@ class Finding:
 
 
 def ordered(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Rows of JUDGED: alarms first, then what is unknown, and of either the farthest from its bound first."""
+    """Rows of JUDGED: alarms first, then what is unknown, and of either the farthest from its bound first.
+
+    What is beyond its bound by chance alone (a constant that changed once) comes last: it is not the farthest.
+    """
     return pl.DataFrame(list(rows), schema=JUDGED).sort(
         pl.col("status").replace_strict([ALARM, UNKNOWN, OK], [0, 1, 2], return_dtype=pl.Int8),
+        (pl.col("status") == OK) & (pl.col("effect") > pl.col("bound")),
         pl.col("effect") / pl.col("bound"),
         "column",
-        descending=[False, True, False],
+        descending=[False, False, True, False],
         nulls_last=True,
     )
 
