@@ -14,6 +14,7 @@ import polars as pl
 from matching.bundle import Manifest, read_manifest
 from matching.reasons import title_of
 from matching.records import InputError, content_hash
+from matching.rescoring import WHY
 from matching.verdicts import settle
 from matching_assets.closing import why_closed
 from matching_assets.landing import DAY
@@ -53,6 +54,7 @@ class Trace:
         """Its decisions, the bundles that took them, and what people said."""
         for decision in self._decisions.sort(DAY).iter_rows(named=True):
             yield from self._decision(decision)
+        yield from self._rescored()
         for version in self._decisions["bundle_version"].unique(maintain_order=True):
             yield from self._bundle(version)
         yield from self._people()
@@ -66,6 +68,15 @@ class Trace:
         yield f"  because    {'; '.join(strongest) or 'no reason was kept'}"
         yield f"  decided    by bundle {decision['bundle_version']}, in {_run(self._made('match_decisions', day))}"
         yield f"  arrived    in landing/records/{day}, sha256 {str(source or 'unknown')[:SHORT]}"
+
+    def _rescored(self) -> Iterator[str]:
+        """What other bundles would have decided, where somebody asked."""
+        why = {row[DAY]: WHY[row["why"]] for row in self._rows("decision_diff").iter_rows(named=True)}
+        for again in self._rows("rescored_decisions").sort(DAY).iter_rows(named=True):
+            day, named = again[DAY].isoformat(), again["reference_id"] or "no candidate"
+            said = f"{again['decision']}: {named}, probability {again['probability']:.3f}"
+            yield f"{day}  scored again by bundle {again['bundle_version']}, beside the decision, which stands: {said}"
+            yield f"  otherwise  {why.get(again[DAY], 'in nothing')}"
 
     def _bundle(self, version: str) -> Iterator[str]:
         package = next((p for p in self._registry.list() if p.lineage.get("bundle_version") == version), None)

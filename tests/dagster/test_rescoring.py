@@ -46,6 +46,10 @@ def test_a_range_of_days_is_scored_again_a_run_for_each_and_what_was_decided_sta
     assert set(diff["record_id"]) == set(matched["record_id"])
     assert set(diff["why"]) == {"closed"}
     assert capsys.readouterr().out.count(" lost, 0 to another") == 2
+    assert main(["trace", diff["record_id"][0], "--home", str(here.home)]) == 0
+    said = capsys.readouterr().out
+    assert "beside the decision, which stands: review" in said
+    assert "otherwise  Automatic matching is closed in one of the two." in said
 
 
 def test_the_bundle_that_decided_decides_so_again(here, days) -> None:

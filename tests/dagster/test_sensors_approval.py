@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.registry import LocalRegistry
+from resources.registry import CLOSES, LocalRegistry
 from resources.store import LocalStore
 from sensors import all_sensors
 from sensors.approval import approved_version
@@ -46,6 +46,17 @@ def test_a_version_that_was_rolled_back_stays_away(registry: LocalRegistry) -> N
     registry.promote(second, expected=first)
     registry.rollback()
     assert isinstance(tick(registry), dg.SkipReason)
+
+
+def test_a_closed_version_is_not_promoted_and_does_not_hold_up_another(registry: LocalRegistry) -> None:
+    registry.promote(approve(registry, "a"), expected=None)
+    waiting = approve(registry, "b")
+    closed = registry.register("c" * 64, {}, {"granted": False}, {}, {CLOSES: "a" * 64})
+    registry.set_status(closed, "Approved", by="rule")
+    registry.close(closed, expected=1)
+    request = tick(registry)
+    assert isinstance(request, dg.RunRequest)
+    assert request.run_key == f"promote:{waiting}"
 
 
 def test_deployment_is_off_until_somebody_switches_it_on_and_all_else_is_on() -> None:
