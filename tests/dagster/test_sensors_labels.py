@@ -157,3 +157,16 @@ def test_a_label_file_that_cannot_be_read_is_reported_once_and_the_others_count(
     assert len(desk.settle()) == 1
     desk.tick()
     assert [cause for cause, _ in sent(desk.home)] == ["landing:labels:broken.parquet"]
+
+
+def test_a_third_training_for_one_business_day_waits_for_the_next_day_and_the_tags_say_the_day(desk: Desk) -> None:
+    for day in ("2026-01-05", "2026-01-06"):
+        desk.instance.report_runless_asset_event(dg.AssetMaterialization("clean_records", partition=day))
+    desk.drop("a.csv", 150)
+    (asked,) = desk.settle()
+    assert (asked.tags["matching/reason"], asked.tags["matching/day"]) == ("labels", "2026-01-06")
+    for _ in range(2):
+        retrain.execute_in_process(instance=desk.instance, tags=asked.tags)
+    assert desk.settle() == []
+    desk.instance.report_runless_asset_event(dg.AssetMaterialization("clean_records", partition="2026-01-07"))
+    assert len(desk.settle()) == 1
