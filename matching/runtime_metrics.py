@@ -122,7 +122,7 @@ class Meter:
         units = dict.fromkeys(names.COUNTS, "Count") | {names.LATENCY: "Milliseconds"}
         metrics = [{"Name": name, "Unit": unit} for name, unit in units.items()]
         where = {name: os.environ[variable] for name, variable in names.DIMENSIONS.items() if variable in os.environ}
-        dimensions = [[names.BUNDLE], *([list(where)] if where else [])]
+        dimensions = [[names.BUNDLE], *([list(where), [*where, names.BUNDLE]] if where else [])]
         about = {"Namespace": names.NAMESPACE, "Dimensions": dimensions, "Metrics": metrics}
         line = {
             "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [about]},

@@ -88,18 +88,22 @@ def update_request(spec: EndpointSpec, config: str, alarms: Sequence[str]) -> Js
 def alarm_requests(spec: EndpointSpec) -> list[Json]:
     """`put_metric_alarm` for each alarm on each variant. Periods are whole minutes: CloudWatch's for these metrics.
 
-    Where the rollout asks for a least of requests, a period with too few of them rings as well.
+    SageMaker measures a variant's old and new fleet together. The container says which bundle it serves, so what it
+    counts is the new fleet's alone: the shares, and how many requests an alarm needs to speak. Where the rollout asks
+    for a least of requests, a period in which the new fleet had too few of them rings as well.
     """
     missing = "breaching" if spec.rollout.wanted_requests else "notBreaching"
-    return [_alarm(spec.name, variant.name, alarm, missing) for variant in spec.variants for alarm in spec.alarms]
+    return [_alarm(spec.name, variant, alarm, missing) for variant in spec.variants for alarm in spec.alarms]
 
 
-def _alarm(endpoint: str, variant: str, alarm: Alarm, missing: str) -> Json:
+def _alarm(endpoint: str, variant: Variant, alarm: Alarm, missing: str) -> Json:
     period = max(60, 60 * round(alarm.period_seconds / 60))
-    known = zip(names.DIMENSIONS, (endpoint, variant), strict=True)
-    dimensions = [{"Name": name, "Value": value} for name, value in known]
+    known = dict(zip(names.DIMENSIONS, (endpoint, variant.name), strict=True))
 
-    def metric(identity: str, name: str, namespace: str = "AWS/SageMaker", stat: str = "Sum") -> Json:
+    def metric(identity: str, name: str, stat: str = "Sum", ours: bool = False) -> Json:
+        where = known | ({names.BUNDLE: variant.version} if ours else {})
+        dimensions = [{"Name": dimension, "Value": value} for dimension, value in where.items()]
+        namespace = names.NAMESPACE if ours else "AWS/SageMaker"
         wanted = {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions}
         return {"Id": identity, "MetricStat": {"Metric": wanted, "Period": period, "Stat": stat}, "ReturnData": False}
 
@@ -107,13 +111,14 @@ def _alarm(endpoint: str, variant: str, alarm: Alarm, missing: str) -> Json:
         parts = [metric("part", "Invocation5XXErrors"), metric("all", "Invocations")]
         expression = "part / all"
     elif alarm.metric == "latency_p99_ms":
-        parts = [metric("slow", "ModelLatency", stat="p99"), metric("all", "Invocations")]
+        parts = [metric("slow", "ModelLatency", stat="p99")]
         expression = "slow / 1000"  # ModelLatency is in microseconds
     else:
         part, of = names.SHARES[alarm.metric]
-        parts = [metric("part", part, names.NAMESPACE), metric("all", of, names.NAMESPACE)]
+        parts = [metric("part", part, ours=True), metric("all", of, ours=True)]
         expression = "part / all"
-    expression = f"IF(all >= {alarm.least}, {expression})"
+    parts.append(metric("fresh", names.REQUESTS, ours=True))
+    expression = f"IF(fresh >= {alarm.least}, {expression})"
     request: Json = {
         "Metrics": [*parts, {"Id": "value", "Expression": expression, "ReturnData": True}],
         "EvaluationPeriods": alarm.periods,
@@ -121,9 +126,9 @@ def _alarm(endpoint: str, variant: str, alarm: Alarm, missing: str) -> Json:
         "Threshold": alarm.threshold,
         "ComparisonOperator": "GreaterThanThreshold" if alarm.when == "above" else "LessThanThreshold",
         "TreatMissingData": missing,
-        "AlarmDescription": f"{alarm.metric} of {variant} {alarm.when} {alarm.threshold:g}: turns a rollout back",
+        "AlarmDescription": f"{alarm.metric} of {variant.name} {alarm.when} {alarm.threshold:g}: turns a rollout back",
     }
-    return {"AlarmName": named(f"{endpoint}-{variant}-{alarm.metric.replace('_', '-')}", request, 200), **request}
+    return {"AlarmName": named(f"{endpoint}-{variant.name}-{alarm.metric.replace('_', '-')}", request, 200), **request}
 
 
 def scaling_requests(spec: EndpointSpec, most_instances: int) -> list[tuple[Json, Json]]:

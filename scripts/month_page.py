@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from matching_assets.operations.trends import Series, trend
-from scripts.month_judge import Expectation
+from scripts.month_judge import TARGET, Expectation
 
 STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#1b1f24, #e4e7ea); --paper: light-dark(#fff, #14171b);
@@ -29,11 +29,18 @@ td:first-child { white-space: nowrap; color: var(--dim); } .good { color: var(--
 def page(
     days: Sequence[str],
     plots: Mapping[str, Mapping[str, Series]],
+    precision: Series,
     events: Sequence[tuple[int, str]],
     found: Sequence[Expectation],
 ) -> str:
-    """A whole HTML page. plots: title to series over the days, as shares; events: day and what happened."""
+    """A whole HTML page.
+
+    plots: title to series over the days, as shares; precision: of each day's matches; events: day and what happened.
+    """
     drawn = "".join(trend(title, days, series, form=".0%") for title, series in plots.items())
+    drawn += trend(
+        "Precision of the day's matches (simulated truth)", days, {"precision": precision}, ".1%", TARGET, floor=0.95
+    )
     judged = "".join(
         f'<tr><td class="{"good" if one.held else "bad"}">{"held" if one.held else "MISSED"}</td>'
         f"<td>{escape(one.what)}</td><td>{escape(one.saw)}</td></tr>"

@@ -120,16 +120,16 @@ class Month:
             continue
 
     def _tick(self, sensor: dg.SensorDefinition) -> bool:
-        """Two looks of a sensor. True when it asked for a run, which is then over."""
+        """A look of a sensor, and a later one where it watches files. True when it asked for runs, which are over."""
         wanted: list[dg.RunRequest] = []
-        for later in (0, SETTLED_SECONDS):
-            context = dg.build_sensor_context(
-                self.instance, cursor=self.cursors.get(sensor.name), resources=self.resources
-            )
+        needed = {key: self.resources[key] for key in sensor.required_resource_keys}
+        for later in (0, SETTLED_SECONDS) if "landing" in needed else (0,):
+            cursor = self.cursors.get(sensor.name)
+            context = dg.build_sensor_context(self.instance, cursor=cursor, resources=needed)
             with ahead(later), context:
                 found = sensor(context)
             if isinstance(found, dg.SensorResult):
-                self.cursors[sensor.name] = found.cursor or self.cursors.get(sensor.name)
+                self.cursors[sensor.name] = found.cursor or cursor
                 wanted += found.run_requests or []
         new = {request.run_key: request for request in wanted if request.run_key not in self.asked}
         for key, request in new.items():
@@ -151,10 +151,13 @@ class Month:
         if not done.success and (job != "retrain" or judged is None or judged.run_id != done.run_id):
             raise RuntimeError(f"{job} failed; see run {done.run_id} in {self.home}")
         if job == "retrain":
-            package = self.resources["registry"].list()[-1]
-            reason = request.tags[REASON_TAG]
-            self.trainings.append(Training(self.day, reason, package.version, package.status))
-            self.say(f"version {package.version} is {package.status}")
+            self.note_training(request.tags[REASON_TAG])
+
+    def note_training(self, reason: str) -> None:
+        """What became of the newest version."""
+        package = self.resources["registry"].list()[-1]
+        self.trainings.append(Training(self.day, reason, package.version, package.status))
+        self.say(f"version {package.version} is {package.status}")
 
     def promote(self, rollout: str) -> None:
         """A person promotes the newest approved version; by a canary while it is asked."""
@@ -178,7 +181,10 @@ class Month:
             self.promote("CANARY")
         elif status == "Rejected" and poisoned.exists():
             poisoned.unlink()
-            self.say("somebody reads why it was rejected, and takes the wrong labels away")
+            self.say("somebody reads why it was rejected, takes the wrong labels away and starts a training")
+            self.run("retrain", tags={REASON_TAG: "person"})
+            self.note_training("person")
+            self.conclude()
 
     @contextmanager
     def traffic(self) -> Iterator[None]:
@@ -296,9 +302,9 @@ def report(month: Month) -> list[Expectation]:
     found = expectations(seen, better)
     days = [business_day(number).isoformat() for number in range(1, DAYS + 1)]
     bands = {band: [month.shares.get(day, {}).get(band) for day in days] for band in ("match", "review", "no_match")}
-    right = {"precision": [month.shares.get(day, {}).get("precision") for day in days]}
-    plots = {"Bands of the day's decisions": bands, "Precision of the day's matches (simulated truth)": right}
-    atomic_write(month.home / "month.html", page(days, plots, month.events, found))
+    right = [month.shares.get(day, {}).get("precision") for day in days]
+    plots = {"Bands of the day's decisions": bands}
+    atomic_write(month.home / "month.html", page(days, plots, right, month.events, found))
     return found
 
 

@@ -118,6 +118,14 @@ def test_what_alarms_ask_for_of_the_container_is_what_it_reports(monkeypatch):
     assert (line["throttled_requests"], line["match_records"]) == (1, 0)
 
 
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_an_alarm_needs_requests_that_the_new_bundle_was_asked(metric):
+    (request,) = alarm_requests(replace(SPEC, alarms=(Alarm(metric, 0.1, least=30),)))
+    (asked,) = [part["MetricStat"]["Metric"] for part in request["Metrics"] if part["Id"] == "fresh"]
+    assert {"Name": "BundleVersion", "Value": SPEC.variants[0].version} in asked["Dimensions"]
+    assert [part["Expression"] for part in request["Metrics"] if "Expression" in part][0].startswith("IF(fresh >= 30, ")
+
+
 def test_each_alarm_watches_each_variant(aws: None):
     client = boto3.client("cloudwatch", region_name="us-east-1")
     alarms = (Alarm("error_share", 0.01), Alarm("latency_p99_ms", 50.0, periods=2), Alarm("review_share", 0.6))
