@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def forget_before(catalog: Catalog, name: str, column: str, first: date) -> None
 def erase(catalog: Catalog, name: str, column: str, ids: Sequence[str]) -> int:
     """Delete the rows of a table whose `column` is one of `ids`, from all of its versions; return how many they were.
 
-    All other versions of the table are forgotten with them. Local files that only those had are deleted at once.
+    All other versions of the table are forgotten with them, and the files that only those had are deleted at once.
     """
     table = catalog.load_table(name)
     found = table.scan(row_filter=In(column, ids), selected_fields=(column,)).to_arrow().num_rows
@@ -79,7 +80,7 @@ def erase(catalog: Catalog, name: str, column: str, ids: Sequence[str]) -> int:
         table.append(table.schema().as_arrow().empty_table())
     held = referenced(catalog.load_table(name))
     expire(catalog, name, timedelta(0))
-    if table.location().startswith("file://"):
-        for gone in held - referenced(catalog.load_table(name)):
-            Path(gone.removeprefix("file://")).unlink(missing_ok=True)
+    for gone in held - referenced(catalog.load_table(name)):
+        with suppress(FileNotFoundError):
+            table.io.delete(gone)
     return found

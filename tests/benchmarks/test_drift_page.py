@@ -17,7 +17,9 @@ STYLE = {
     "estimated": 0.98,
 }
 FOUND = {
-    "sequences": {"draws": 500, "audits": 100, "missed": {"0.99": {"below": 0.004, "above": 0.01}}, "seen": {"0.9": [40, 99]}},
+    "sequences": {
+        "draws": 500, "audits": 100, "missed": {"0.99": {"below": 0.004, "above": 0.01}}, "seen": {"0.9": [40, 99]}
+    },
     "tasks": {
         "issuers": {
             "quiet": {"500": {"windows": 20, **dict.fromkeys(NAMES, 0.005)}},
