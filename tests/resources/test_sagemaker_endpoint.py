@@ -123,7 +123,7 @@ def test_an_alarm_needs_requests_that_the_new_bundle_was_asked(metric):
     (request,) = alarm_requests(replace(SPEC, alarms=(Alarm(metric, 0.1, least=30),)))
     (asked,) = [part["MetricStat"]["Metric"] for part in request["Metrics"] if part["Id"] == "fresh"]
     assert {"Name": "BundleVersion", "Value": SPEC.variants[0].version} in asked["Dimensions"]
-    assert [part["Expression"] for part in request["Metrics"] if "Expression" in part][0].startswith("IF(fresh >= 30, ")
+    assert request["Metrics"][-1]["Expression"].startswith("IF(fresh >= 30, ")
 
 
 def test_each_alarm_watches_each_variant(aws: None):
