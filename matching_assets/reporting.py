@@ -57,7 +57,9 @@ def report(
     metadata |= {name: dg.MetadataValue.md(picture) for name, picture in (pictures or {}).items()}
     metadata |= facts or {}
     if isinstance(value, pl.DataFrame):
-        metadata["preview"] = dg.MetadataValue.md(markdown_table(value.head(PREVIEW_ROWS)))
+        # Without ids of records: what is in the event log cannot be erased.
+        rows = value.head(PREVIEW_ROWS).drop("record_id", strict=False)
+        metadata["preview"] = dg.MetadataValue.md(markdown_table(rows))
     return dg.MaterializeResult(asset_key=asset, value=value, metadata=metadata)
 
 

@@ -13,6 +13,12 @@ def test_a_preview_has_ids_and_numbers_and_no_names():
     assert markdown_table(frame) == "| record_id | probability |\n| --- | --- |\n| r1 | 0.5 |"
 
 
+def test_the_event_log_previews_no_id_of_a_record():
+    frame = pl.DataFrame({"record_id": ["r1"], "reference_id": ["R1"], "probability": [0.5]})
+    shown = report(frame).metadata["preview"].value
+    assert shown == "| reference_id | probability |\n| --- | --- |\n| R1 | 0.5 |"
+
+
 def test_a_list_of_aliases_is_not_shown():
     assert markdown_table(pl.DataFrame({"aliases": [["Jane Doe Ltd"]]})) == "*no rows*"
 
