@@ -14,6 +14,7 @@ from matching_assets import experiment
 from matching_assets.closing import close, make_way, why_closed
 from matching_assets.folders import Folder, facts_in
 from matching_assets.landing import DAY, of_day
+from matching_assets.links import provenance
 from matching_assets.owners import MODELS, ON_CALL
 from matching_assets.partitions import BUSINESS_DAYS
 from matching_assets.release import ENDPOINT, deploy, newest_approved, shadow
@@ -231,7 +232,7 @@ def decided_records(
     scored = scorer.score(clean_records.drop(DAY))
     bands = {f"{band}_share": (scored.decisions["decision"] == band).mean() for band in ("match", "review", "no_match")}
     decisions = of_day(scored.decisions, day)
-    yield report(decisions, asset="match_decisions", numbers=bands, facts={"bundle_version": scorer.bundle_version})
+    yield report(decisions, asset="match_decisions", numbers=bands, facts=provenance(context.instance, scorer.manifest))
     telemetry.record(scored.telemetry, day, batch="daily_matching")
     numbers = {
         name: scored.telemetry[name].mean() for name in ("probability", "lexical_similarity", "unknown_token_share")
