@@ -23,10 +23,15 @@ SERVING = ("InService", "Updating", "Creating", "RollingBack")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: whether it is well, and a line that says so."""
+    """One thing that was looked at: whether it is well (None: it says nothing about that), and a line that says so."""
 
-    well: bool
+    well: bool | None
     line: str
+
+    @property
+    def word(self) -> str:
+        """How the line begins."""
+        return {True: "ok", False: "DEAD", None: "note"}[self.well]
 
 
 def examine(instance: dg.DagsterInstance, resources: dict[str, Any], board: Board, now: float) -> list[Finding]:
@@ -75,4 +80,4 @@ def _endpoint(resources: dict[str, Any]) -> Iterator[Finding]:
 def _alerts(resources: dict[str, Any]) -> Iterator[Finding]:
     """Open alerts are told of, but are no fault of the watcher."""
     for alert in resources["alerts"].open_alerts():
-        yield Finding(True, f"open {alert.severity}: {alert.sentence} {alert.runbook}")
+        yield Finding(None, f"open {alert.severity}: {alert.sentence} {alert.runbook}")

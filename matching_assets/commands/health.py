@@ -36,8 +36,8 @@ def run(given: argparse.Namespace) -> int:
         resources = {key: getattr(there, key) for key in keys}
         found = examine(instance, resources, Board(home=str(home)), time.time())
     for finding in found:
-        print(f"{'ok  ' if finding.well else 'DEAD'} {finding.line}")
-    return 0 if all(finding.well for finding in found) else 1
+        print(f"{finding.word:4} {finding.line}")
+    return 1 if any(finding.well is False for finding in found) else 0
 
 
 def _some(resources: dict[str, object], keys: tuple[str, ...]) -> dict[str, object]:

@@ -112,7 +112,7 @@ def test_health_sees_a_daemon_that_never_ran_and_a_heartbeat_that_is_old(platfor
     board = Board(home=str(tmp_path))
 
     def dead(now: float, instance=platform.instance) -> str:
-        return " ".join(f.line for f in examine(instance, platform.resources, board, now) if not f.well)
+        return " ".join(f.line for f in examine(instance, platform.resources, board, now) if f.well is False)
 
     assert "never heard of" in dead(1000.0)
     board.beat(1000.0, {"sensors": {"a": 1.0}, "troubles": []})
