@@ -22,7 +22,7 @@ from pathlib import Path
 import polars as pl
 
 from matching.files import atomic_write
-from matching.scoring import Scored
+from matching.scoring import Scored, telemetry
 from matching.tokens import TokenKey, current_key
 
 MOST_BYTES = 256 << 20
@@ -74,16 +74,18 @@ class Spool:
         if not taken:
             return
         try:
-            frame = pl.concat([self._rows(*one) for one in taken])
+            frame = self._rows(taken)
             self._number += 1
             name = f"{int(time.time() * 1000)}-{os.getpid()}-{self._number}.parquet"
             self._store(frame, self._folder / f"day={datetime.now(UTC).date().isoformat()}" / name)
         except (OSError, pl.exceptions.PolarsError):
             self.dropped += rows
 
-    def _rows(self, scored: Scored, latency_ms: Sequence[float]) -> pl.DataFrame:
-        latency = pl.Series("latency_ms", latency_ms, dtype=pl.Float64, nan_to_null=True)
-        measured = scored.telemetry.hstack([latency, scored.decisions["degraded"]])
+    def _rows(self, taken: Sequence[tuple[Scored, Sequence[float]]]) -> pl.DataFrame:
+        scored = [one for one, _ in taken]
+        latency = pl.Series("latency_ms", [ms for _, part in taken for ms in part], dtype=pl.Float64, nan_to_null=True)
+        degraded = pl.concat([one.decisions["degraded"] for one in scored])
+        measured = telemetry(scored).hstack([latency, degraded])
         kept = measured.select(column for column in measured.columns if ALLOWED.fullmatch(column))
         if self._key is None:
             return kept

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,7 @@ from matching.reasons import contrast_column, none_told, reasons_column
 from matching.records import content_hash
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
+TOLD = ("record_id", "probability", "decision", "bundle_version")  # of decisions, in telemetry
 PART, FEW = 1024, 32  # records that are decided at a time, at most; and fewer are not shared out
 
 
@@ -43,7 +45,7 @@ class Scored:
 
     decisions: pl.DataFrame
     _propose: Callable[[], pl.DataFrame] = field(repr=False)
-    _measure: Callable[[], pl.DataFrame] = field(repr=False)
+    _measure: Callable[[], dict[str, NDArray[Any]]] = field(repr=False)
 
     @cached_property
     def candidates(self) -> pl.DataFrame:
@@ -53,7 +55,16 @@ class Scored:
     @cached_property
     def telemetry(self) -> pl.DataFrame:
         """Numbers only, never a name."""
-        return self._measure()
+        return telemetry([self])
+
+
+def telemetry(scored: Sequence[Scored]) -> pl.DataFrame:
+    """The telemetry of several, one after the other. At once, because most of what a frame costs is for its columns."""
+    numbers = _joined([one._measure() for one in scored])
+    decisions = pl.concat([one.decisions.select(TOLD) for one in scored])
+    return decisions.with_columns(
+        pl.Series(name, values, nan_to_null=name.startswith("f_")) for name, values in numbers.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Scorer:
         return Scored(
             pl.concat([part.decisions for part in made]),
             lambda: pl.concat([part.candidates for part in made]),
-            lambda: pl.concat([part.telemetry for part in made]),
+            lambda: _joined([part._measure() for part in made]),
         )
 
     def _score(self, records: pl.DataFrame, top_k: int, reasons: bool, with_embedding: bool) -> Scored:
@@ -144,7 +155,7 @@ class Scorer:
         return Scored(
             decisions,
             lambda: self._candidates(records["record_id"], owner, reference, margins),
-            lambda: self._telemetry(decisions, queries, found, chosen, records["name"]),
+            lambda: _measured(queries, found, chosen, records["name"]),
         )
 
     def _ids(self, reference: NDArray[np.int32], pair: NDArray[np.int64]) -> list[str | None]:
@@ -182,25 +193,6 @@ class Scorer:
                 "rank": place.astype(np.int32),
                 "score": self.calibration.probability(margins[order]),
             }
-        )
-
-    def _telemetry(
-        self, decisions: pl.DataFrame, queries: Queries, found: Found, chosen: NDArray[np.float32], names: pl.Series
-    ) -> pl.DataFrame:
-        size = np.diff(queries.table.starts)
-        unknown = np.bincount(
-            np.repeat(np.arange(len(size)), size), weights=queries.known[queries.table.tokens] < 0, minlength=len(size)
-        )
-        return decisions.select("record_id", "probability", "decision", "bundle_version").with_columns(
-            pl.Series("lexical_similarity", found.lexical.max(axis=1, initial=0.0)),
-            pl.Series("embedding_similarity", found.embedding.max(axis=1, initial=0.0)),
-            pl.Series("unknown_token_share", unknown / np.maximum(size, 1)),
-            names.str.len_chars().fill_null(0).cast(pl.Int32).alias("name_length"),
-            pl.Series("candidate_count", (found.variant >= 0).sum(axis=1).astype(np.int32)),
-            *(
-                pl.Series(f"f_{name}", chosen[:, i], dtype=pl.Float32, nan_to_null=True)
-                for i, name in enumerate(FEATURE_NAMES)
-            ),
         )
 
     def update(self, added: pl.DataFrame, removed: pl.Series, aliases: pl.DataFrame | None, out: Path) -> Path:
@@ -241,6 +233,26 @@ class Scorer:
             }
             write_json(draft / MANIFEST, content)
         return out
+
+
+def _measured(queries: Queries, found: Found, chosen: NDArray[np.float32], names: pl.Series) -> dict[str, NDArray[Any]]:
+    """What telemetry has beside the decisions: a number for each record and column."""
+    size = np.diff(queries.table.starts)
+    unknown = np.bincount(
+        np.repeat(np.arange(len(size)), size), weights=queries.known[queries.table.tokens] < 0, minlength=len(size)
+    )
+    return {
+        "lexical_similarity": found.lexical.max(axis=1, initial=0.0),
+        "embedding_similarity": found.embedding.max(axis=1, initial=0.0),
+        "unknown_token_share": unknown / np.maximum(size, 1),
+        "name_length": np.array([len(name or "") for name in names.to_list()], np.int32),
+        "candidate_count": (found.variant >= 0).sum(axis=1).astype(np.int32),
+        **{f"f_{name}": chosen[:, i] for i, name in enumerate(FEATURE_NAMES)},
+    }
+
+
+def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @dataclass(frozen=True)
