@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -163,14 +164,17 @@ def in_process(scorer: Scorer, records: pl.DataFrame, rate: float) -> float:
 
 @contextmanager
 def serving(bundle: Path, workers: int, scratch: Path) -> Iterator[Server]:
-    """A serving process of its own."""
+    """A serving process of its own, with telemetry as a deployed one has it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     control = scratch / "control"
     given = ["--bundle", bundle, "--port", port, "--workers", workers, "--control", control]
+    spool = {"MATCHING_TELEMETRY_DIR": str(scratch / "telemetry"), "MATCHING_TOKEN_KEY": "load:no secret"}
+    shutil.rmtree(scratch / "telemetry", ignore_errors=True)
     with (scratch / "server.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "matching.runtime", *map(str, given)], stdout=log, stderr=log)
+        command = [sys.executable, "-m", "matching.runtime", *map(str, given)]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **spool})
     try:
         end = time.monotonic() + 120
         while not pings(port):
