@@ -126,7 +126,8 @@ class Trace:
 
     def _rows(self, table: str) -> pl.DataFrame:
         """The rows of this record; none where there is no such table yet."""
-        rows = self._tables.read(table) if self._tables.exists(table) else pl.DataFrame(schema={"record_id": pl.String})
+        none = pl.DataFrame(schema={"record_id": pl.String, DAY: pl.Date})
+        rows = self._tables.read(table) if self._tables.exists(table) else none
         return rows.filter(record_id=self.record_id)
 
     def _remedy(self) -> str:

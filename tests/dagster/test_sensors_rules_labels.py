@@ -48,4 +48,6 @@ def test_of_a_file_that_the_review_page_lets_grow_only_what_came_counts() -> Non
 
 def test_a_delivered_file_that_grew_still_counts_with_all_its_rows() -> None:
     known = {"old.csv": "0" * 64}
-    assert decide({"old.csv": OLD}, known, "run1", wait_for=None, minimum=100, known_rows={"old.csv": 400}).new_rows == 500
+    assert (
+        decide({"old.csv": OLD}, known, "run1", wait_for=None, minimum=100, known_rows={"old.csv": 400}).new_rows == 500
+    )

@@ -48,7 +48,14 @@ def test_a_closed_bundle_is_whole_and_names_the_one_that_it_was_made_from(small_
     assert manifest.facts["parent"] == parent.version != manifest.version
     assert (parent.facts["certificate"]["granted"], manifest.facts["certificate"]["granted"]) == (True, False)
     changed = {name for name in parent.files if manifest.files[name] != parent.files[name]}
-    assert changed <= {"policy.json", "reasons.yaml"}
+    assert changed <= {"policy.json", "reasons.yaml", "telemetry.parquet"}
+
+
+def test_drift_is_measured_from_what_the_closed_bundle_decides(small_bundle: Path, closed: Path) -> None:
+    usual, before = (pl.read_parquet(bundle / "telemetry.parquet") for bundle in (closed, small_bundle))
+    assert (before["decision"] == "match").any()
+    assert set(usual["decision"]) <= {"review", "no_match"}
+    assert usual.drop("decision").equals(before.drop("decision"))
 
 
 def test_the_same_bundle_closed_again_gives_the_same_version(small_bundle: Path, closed: Path, tmp_path: Path) -> None:
