@@ -17,6 +17,7 @@ from matching_assets.operations.trends import trend
 from resources.alarms import Window
 from resources.alerts import Alert
 from resources.board import Board
+from sensors.operations import operations_board
 
 NOW = datetime(2026, 1, 8, 3, 0, tzinfo=UTC)
 QUIET = Outlook(NOW, [], {}, [], [], None, "", None, Traffic(0, None, None, None, {}), beat=NOW.timestamp() - 60)
@@ -133,3 +134,11 @@ def test_the_command_health_ends_with_1_when_the_watcher_is_silent(minutes, code
     Board(home=str(tmp_path)).beat(time.time() - 60 * minutes, {"sensors": {"a": 1.0}, "troubles": []})
     assert main(["health", "--home", str(tmp_path)]) == code
     assert ("DEAD sensors: last heard of 20 min ago" in capsys.readouterr().out) == bool(code)
+
+
+def test_the_sensor_puts_the_page_up_although_the_day_has_failed(platform, tmp_path):
+    board = Board(home=str(tmp_path))
+    resources = {**{key: platform.resources[key] for key in ("registry", "endpoint", "alerts")}, "board": board}
+    with dg.build_sensor_context(platform.instance, resources=resources) as context:
+        assert isinstance(operations_board(context), dg.SkipReason)
+    assert "Last retrainings" in board.page.read_text()
