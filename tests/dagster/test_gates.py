@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from matching_assets.gates import decide_status, judge_shadow, judge_version
+from matching_assets.release import against
 
 CERTIFICATE = {
     "granted": True,
@@ -141,3 +142,11 @@ def shadowed(**changed: Any) -> set[str]:
 )
 def test_a_challenger_may_not_decide_much_otherwise_than_the_champion(changed, gates):
     assert shadowed(**changed) == gates
+
+
+def test_the_card_is_told_of_the_pairs_and_of_the_encoder_that_was_gone_on_from():
+    paired = {"top1": {"entities": 200, "gained": 9, "lost": 2, "p_value": 0.065}}
+    said = against({**measured(), "paired": paired}, began="abcdef0123456789abcdef")
+    assert "more often for 9 and less often for 2 than with the champion (exact McNemar p = 0.065)" in said
+    assert "went on from encoder abcdef0123456789; its ranker was trained afresh" in said
+    assert against({**measured(), "paired": None}, None) == "There was no champion to compare it with."

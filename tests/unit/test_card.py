@@ -287,3 +287,9 @@ def test_a_pipe_in_a_value_does_not_break_the_table(given: Json) -> None:
 
 def test_the_same_facts_give_the_same_card(given: Json, card: Json) -> None:
     assert build_card(facts()) == card
+
+
+def test_the_page_says_how_the_version_did_beside_the_champion(given: Json) -> None:
+    card = build_card({**given, "against": "On the same 184 held-out entities, better for 9 and worse for 2."})
+    assert "On the same 184 held-out entities, better for 9 and worse for 2." in card_markdown(card)
+    assert complaints(card) == []
