@@ -5,7 +5,7 @@ This is the sensors' memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -20,6 +20,7 @@ UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+PAGE = 50
 REMEMBERED = 50
 """Runs of a job that are looked at: more than a rule may start within its cooldown."""
 
@@ -29,6 +30,21 @@ def newest(instance: dg.DagsterInstance, asset: str, day: str | None = None) -> 
     wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[day] if day else None)
     records = instance.fetch_materializations(wanted, limit=1).records
     return records[0] if records else None
+
+
+def newest_by_day(instance: dg.DagsterInstance, asset: str, days: Iterable[str]) -> dict[str, dg.EventLogRecord]:
+    """The newest materialisation of each of some days of an asset, as far as there is one."""
+    left, found, cursor = set(days), dict[str, dg.EventLogRecord](), None
+    while left:
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=sorted(left))
+        page = instance.fetch_materializations(wanted, limit=PAGE, cursor=cursor)
+        for record in page.records:
+            found.setdefault(str(record.partition_key), record)
+        left -= found.keys()
+        if not page.has_more:
+            break
+        cursor = page.cursor
+    return found
 
 
 def value(record: dg.EventLogRecord, key: str) -> Any:

@@ -25,17 +25,16 @@ TICKET_RUNBOOK, CLOSED_RUNBOOK = "docs/runbooks/drift.md", "docs/runbooks/precis
 def _reports(instance: dg.DagsterInstance, monitor: str) -> Iterator[Report]:
     """The newest report of each of the last days that a monitor has reported on."""
     days = sorted(instance.get_materialized_partitions(dg.AssetKey(monitor)))[-REACH:]
-    for day in days:
-        if record := history.newest(instance, monitor, day):
-            yield Report(
-                monitor=monitor,
-                day=day,
-                status=history.value(record, "status") or "UNKNOWN",
-                sentence=history.value(record, "sentence") or "",
-                number=float(history.value(record, "number") or 0.0),
-                bundle_version=history.value(record, "bundle_version") or "",
-                certificate=history.value(record, "certificate") or "",
-            )
+    for day, record in sorted(history.newest_by_day(instance, monitor, days).items()):
+        yield Report(
+            monitor=monitor,
+            day=day,
+            status=history.value(record, "status") or "UNKNOWN",
+            sentence=history.value(record, "sentence") or "",
+            number=float(history.value(record, "number") or 0.0),
+            bundle_version=history.value(record, "bundle_version") or "",
+            certificate=history.value(record, "certificate") or "",
+        )
 
 
 def _memory(instance: dg.DagsterInstance) -> Memory:
