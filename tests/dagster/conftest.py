@@ -113,6 +113,12 @@ def days() -> Sequence[str]:
     return DAYS
 
 
+@pytest.fixture(scope="session")
+def platform_in() -> type[Platform]:
+    """Makes an empty platform in a folder, for who wants to share one."""
+    return Platform
+
+
 @pytest.fixture
 def new_platform(tmp_path: Path) -> Callable[..., Platform]:
     """An empty platform in a folder of its own, for what would disturb the others."""

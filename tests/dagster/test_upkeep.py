@@ -8,17 +8,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from matching.files import file_digest
 from matching.records import write_table
 from matching.tokens import TokenKey
 from matching.verdicts import VERDICTS
 from matching_assets import erasure
-from matching_assets.jobs import INTAKE
 from matching_assets.landing import of_day
 from resources.iceberg import Part
 from resources.retention import referenced
 
 DAY, NAME, ID = "2026-01-05", "Zyxomma Petiolatum Holdings", "person-4711"
 KEY = TokenKey.of("2026a:s3cr3t")
+WORDS = (ID, NAME[:16], "Zyxton", KEY.token(ID))  # statistics of files keep the first letters only
 
 
 def on_day(frame: pl.DataFrame, day: str = DAY) -> pl.DataFrame:
@@ -34,17 +35,15 @@ def verdict(record_id: str) -> dict:
     return row | {"reference_id": "x", "decided_at": datetime(2026, 1, 5, 9, tzinfo=UTC), "why": "audit"}
 
 
-@pytest.fixture
-def known(new_platform, monkeypatch):
+def known_platform(platform):
     """A platform that knows a record wherever one can be known, and another beside it."""
-    monkeypatch.setenv("MATCHING_TOKEN_KEY", "2026a:s3cr3t")
-    platform, ids = new_platform(), [ID, "other"]
+    ids = [ID, "other"]
     records = pl.DataFrame({"record_id": ids, "name": [NAME, "SAP"], "city": ["Zyxton", "Walldorf"]})
     platform.land(f"records/{DAY}", records)
     write_table(records, platform.landing / "records" / "2026-01-06.csv")
-    assert platform.run("daily_matching", DAY, INTAKE).success
-    assert platform.run("daily_matching", DAY, INTAKE).success  # the first version of the day is in the table too
     platform.land("labels/sample", pl.DataFrame({"record_id": ids, "reference_id": ["x", "y"]}))
+    for _ in range(2):  # the first version of the day is in the table too
+        platform.tables.write("clean_records", on_day(records), part())
     measured = pl.DataFrame({"record_id": ids, "probability": [0.5, 0.6]})
     platform.tables.write("match_decisions", on_day(measured), part())
     platform.tables.write("endpoint_telemetry", on_day(measured.with_columns(record_id=tokens(ids))), part())
@@ -55,6 +54,29 @@ def known(new_platform, monkeypatch):
     for one in ids:
         platform.resources["verdicts"].add(verdict(one))
     platform.resources["verdicts"].claim("r2", ID)
+    return platform
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch):
+    monkeypatch.setenv("MATCHING_TOKEN_KEY", "2026a:s3cr3t")
+
+
+@pytest.fixture
+def known(new_platform):
+    return known_platform(new_platform())
+
+
+@pytest.fixture(scope="module")
+def erased(platform_in, tmp_path_factory):
+    """The same after the record was erased, twice. Read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MATCHING_TOKEN_KEY", "2026a:s3cr3t")
+        platform = known_platform(platform_in(tmp_path_factory.mktemp("erased") / "home"))
+        assert len(who_tells(platform, *WORDS)) > 8
+        for _ in range(2):
+            erasure.request(platform.landing, [ID])
+            assert platform.run("erase").success
     return platform
 
 
@@ -87,33 +109,34 @@ def who_tells(platform, *words: str) -> set[str]:
     return {path for path, text in places if any(word in text for word in words)}
 
 
-def test_what_is_erased_is_nowhere_any_more(known):
-    words = (ID, NAME[:16], "Zyxton", KEY.token(ID))
-    assert len(who_tells(known, *words)) > 8
-    erasure.request(known.landing, [ID])
-    assert known.run("erase").success
-    assert who_tells(known, *words) == set()
+def test_what_is_erased_is_nowhere_any_more(erased):
+    assert who_tells(erased, *WORDS) == set()
 
 
-def test_no_file_is_left_of_the_versions_that_had_it(known):
-    erasure.request(known.landing, [ID])
-    assert known.run("erase").success
-    with known.tables._catalog() as catalog:
+def test_no_file_is_left_of_the_versions_that_had_it(erased):
+    with erased.tables._catalog() as catalog:
         tables = [catalog.load_table(f"matching.{name}") for _, name in catalog.list_tables("matching")]
         needed = {path.removeprefix("file://") for table in tables for path in referenced(table)}
-    there = {str(path) for path in Path(known.tables.warehouse).rglob("*") if path.suffix in (".avro", ".parquet")}
+    there = {str(path) for path in Path(erased.tables.warehouse).rglob("*") if path.suffix in (".avro", ".parquet")}
     assert there <= needed
 
 
-def test_what_others_are_known_by_is_left(known):
-    erasure.request(known.landing, [ID])
-    assert known.run("erase").success
-    for table in ("raw_records", "clean_records", "match_decisions"):
-        assert known.tables.read(table)["record_id"].to_list() == ["other"]
-    assert known.tables.read("endpoint_telemetry")["record_id"].to_list() == [KEY.token("other")]
-    assert known.resources["telemetry"].read(date(2026, 1, 5))["record_id"].to_list() == ["other"]
-    assert known.resources["verdicts"].read()["record_id"].to_list() == ["other"]
-    assert pl.read_csv(known.landing / "records" / "2026-01-06.csv")["name"].to_list() == ["SAP"]
+def test_what_others_are_known_by_is_left(erased):
+    for table in ("clean_records", "match_decisions"):
+        assert erased.tables.read(table)["record_id"].to_list() == ["other"]
+    assert erased.tables.read("endpoint_telemetry")["record_id"].to_list() == [KEY.token("other")]
+    assert erased.resources["telemetry"].read(date(2026, 1, 5))["record_id"].to_list() == ["other"]
+    assert erased.resources["verdicts"].read()["record_id"].to_list() == ["other"]
+    assert pl.read_csv(erased.landing / "records" / "2026-01-06.csv")["name"].to_list() == ["SAP"]
+
+
+def test_a_landed_file_that_lost_a_row_is_no_new_delivery(erased):
+    noted = erased.materialisation("raw_records", DAY).metadata["source_sha256"].value
+    assert noted == file_digest(erased.landing / "records" / f"{DAY}.parquet")
+
+
+def test_a_request_that_was_done_is_gone(erased):
+    assert list((erased.landing / "erasures").iterdir()) == []
 
 
 def test_a_token_can_be_erased_without_its_id(known):
@@ -121,22 +144,6 @@ def test_a_token_can_be_erased_without_its_id(known):
     assert known.run("erase").success
     assert who_tells(known, KEY.token(ID)) == set()
     assert known.tables.read("match_decisions").height == 2
-
-
-def test_a_landed_file_that_lost_a_row_is_no_new_delivery(known):
-    from matching.files import file_digest
-
-    erasure.request(known.landing, [ID])
-    assert known.run("erase").success
-    noted = known.materialisation("raw_records", DAY).metadata["source_sha256"].value
-    assert noted == file_digest(known.landing / "records" / f"{DAY}.parquet")
-
-
-def test_a_request_that_was_done_is_gone_and_a_second_one_finds_nothing(known):
-    for _ in range(2):
-        erasure.request(known.landing, [ID])
-        assert known.run("erase").success
-    assert list((known.landing / "erasures").iterdir()) == []
 
 
 def test_expiring_leaves_what_is_current(known):
