@@ -74,6 +74,7 @@ OF_CHECKS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 TONIGHT = frozenset(
     page(name)
     for name in (
+        "champion-rejected",
         "delivery-broken",
         "endpoint-silent",
         "error-budget",

@@ -16,13 +16,16 @@ from matching_assets.release import ENDPOINT
 from resources.alarms import SLOS, Burn, Window, burning, total
 from resources.alerts import Alert, Alerts
 from resources.endpoint import Endpoint, EndpointStatus
+from resources.registry import ModelPackage, Registry
 from resources.store import MissingError
 from sensors.rules.endpoint import ABOVE, Health, decide
 
 LONGEST_SECONDS = 72 * 3600
 
 
-def health_of(status: EndpointStatus, windows: Iterable[Window], now: float) -> Health:
+def health_of(
+    status: EndpointStatus, windows: Iterable[Window], now: float, champion: ModelPackage | None = None
+) -> Health:
     """What the rule is told of an endpoint. Windows of all variants are added up: the promise is the endpoint's."""
     silent = [variant.name for variant in status.variants if variant.desired_weight and not variant.instances]
     moments: dict[float, list[Window]] = defaultdict(list)
@@ -30,7 +33,8 @@ def health_of(status: EndpointStatus, windows: Iterable[Window], now: float) -> 
         moments[window.at].append(window)
     together = [added for _, parts in sorted(moments.items()) if (added := total(parts))]
     burns: list[Burn] = [burn for slo in SLOS if (burn := burning(slo, together, now))]
-    return Health(status.status, silent, status.reason, burns)
+    rejected = champion.version if champion is not None and champion.status == "Rejected" else None
+    return Health(status.status, silent, status.reason, burns, rejected)
 
 
 @dg.sensor(
@@ -38,14 +42,15 @@ def health_of(status: EndpointStatus, windows: Iterable[Window], now: float) -> 
     minimum_interval_seconds=60,
     description="Starts again what died of the endpoint, takes on a rollout that was left, alerts on what stays wrong.",
 )
-def endpoint_health(endpoint: Endpoint, alerts: Alerts) -> dg.SkipReason:
+def endpoint_health(endpoint: Endpoint, alerts: Alerts, registry: Registry) -> dg.SkipReason:
     """Advance the endpoint once, and alert on what is wrong with it."""
     now = time.time()
     try:
         status = endpoint.advance(ENDPOINT)
     except MissingError:
         return dg.SkipReason("Nothing is deployed.")
-    troubles = decide(health_of(status, endpoint.windows(ENDPOINT, now - LONGEST_SECONDS), now))
+    windows = endpoint.windows(ENDPOINT, now - LONGEST_SECONDS)
+    troubles = decide(health_of(status, windows, now, registry.champion()))
     for trouble in troubles:
         page, number = trouble.runbook, trouble.number
         alerts.send(Alert(trouble.cause, trouble.severity, ON_CALL, page, number, trouble.sentence))

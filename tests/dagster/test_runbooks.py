@@ -72,11 +72,11 @@ def run_that_fails(alerts: LocalAlerts) -> None:
     run_failures(dg.build_sensor_context(instance, resources={"alerts": alerts}))
 
 
-def unwell(*silent: str, reason: str = "", burning: tuple[Burn, ...] = ()) -> Fault:
+def unwell(*silent: str, reason: str = "", burning: tuple[Burn, ...] = (), rejected: int | None = None) -> Fault:
     """What the endpoint's rule says of such health, told as its sensor does."""
 
     def inject(alerts: LocalAlerts) -> None:
-        for t in endpoint_rule.decide(endpoint_rule.Health("InService", silent, reason, burning)):
+        for t in endpoint_rule.decide(endpoint_rule.Health("InService", silent, reason, burning, rejected)):
             alerts.send(Alert(t.cause, t.severity, "team:on-call", t.runbook, t.number, t.sentence))
 
     return inject
@@ -139,6 +139,7 @@ FAULTS: dict[str, Fault] = {
     "endpoint-silent": unwell("champion"),
     "rollout-turned-back": unwell(reason="error_share was 0.2"),
     "error-budget": unwell(burning=(Burn("availability", "ERROR", 20.0, "It burns 20 times too fast."),)),
+    "champion-rejected": unwell(rejected=3),
     "drift": failing("no_drift", alarming(monitoring.no_drift)),
     "predictions": failing("predictions_steady", alarming(monitoring.predictions_steady)),
     "concept": failing("concept_steady", alarming(monitoring.concept_steady)),

@@ -9,6 +9,7 @@ from resources.alarms import Window
 from resources.alerts import LocalAlerts
 from resources.endpoint import EndpointStatus, VariantStatus
 from resources.endpoint_local import LocalEndpoint
+from resources.registry import LocalRegistry
 from resources.store import LocalStore, MissingError
 from sensors.endpoint import endpoint_health, health_of
 from sensors.rules.endpoint import Health, decide
@@ -33,9 +34,11 @@ def tick(tmp_path: Path):
     """A tick of the sensor on such an endpoint; the causes that are open after it."""
     alerts = LocalAlerts(path=str(tmp_path / "alerts.jsonl"))
     store = LocalStore(root=str(tmp_path / "store"))
+    registry = LocalRegistry(store=store)
 
     def run(**told: object) -> list[str]:
-        resources = {"alerts": alerts, "endpoint": Told(store=store, root=str(tmp_path / "endpoint"), **told)}
+        endpoint = Told(store=store, root=str(tmp_path / "endpoint"), **told)
+        resources = {"alerts": alerts, "endpoint": endpoint, "registry": registry}
         with dg.build_sensor_context(dg.DagsterInstance.ephemeral(), resources=resources) as context:
             assert isinstance(endpoint_health(context), dg.SkipReason)
         return [alert.cause for alert in alerts.open_alerts()]
@@ -55,6 +58,16 @@ def test_an_endpoint_that_does_not_answer_is_alerted_on_until_it_does(tick):
 
 def test_a_rollout_that_was_turned_back_is_alerted_on(tick):
     assert tick(reason="error_share was 0.2") == ["endpoint:turned-back"]
+
+
+def test_a_champion_that_was_rejected_since_is_alerted_on(tick, tmp_path):
+    registry = LocalRegistry(store=LocalStore(root=str(tmp_path / "store")))
+    version = registry.register("a" * 64, {}, {}, {}, {})
+    registry.set_status(version, "Approved", by="ann")
+    registry.promote(version, expected=None)
+    assert tick() == []
+    registry.set_status(version, "Rejected", by="ben")
+    assert tick() == ["endpoint:rejected"]
 
 
 def test_a_rollout_under_way_is_no_trouble():
