@@ -64,8 +64,8 @@ def report(
 
 
 def measured(numbers: Mapping[str, float | None]) -> dict[str, float]:
-    """The numbers that there are: None and NaN would be a point at zero in the plot."""
-    return {name: value for name, value in numbers.items() if value is not None and not math.isnan(value)}
+    """The numbers that there are: None and NaN would be a point at zero in the plot, and infinity is no JSON."""
+    return {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}
 
 
 def public_columns(frame: pl.DataFrame) -> list[str]:

@@ -22,12 +22,12 @@ REMEDIES = {
 def judged(asset: str, found: pl.DataFrame) -> dg.AssetCheckResult:
     """A monitor's check: no row of its table alarms. The first number is how far the worst one is."""
     alarms = found.filter(pl.col("status") == ALARM)
-    saw = f"{alarms.height} of {found.height} signs alarm{': ' if alarms.height else '.'}"
-    saw += ", ".join(f"{c} ({now})" for c, now in alarms.select("column", "current").head(3).iter_rows())
+    worst_three = ", ".join(f"{c} ({now})" for c, now in alarms.select("column", "current").head(3).iter_rows())
+    saw = f"{alarms.height} of {found.height} signs alarm{': ' if worst_three else ''}{worst_three}."
     worst = found["effect"].drop_nulls().head(1)
     number = float(worst[0]) if len(worst) else None
     return verdict(
-        alarms.is_empty(), saw, REMEDIES[asset], WARN, effect=number, alarms=alarms.height, columns=found.height
+        alarms.is_empty(), saw, REMEDIES[asset], WARN, number=number, alarms=alarms.height, columns=found.height
     )
 
 
