@@ -1,13 +1,13 @@
 """Closing automatic matching on a platform where a version serves, and opening it again."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from matching_assets.cli import main
-from matching_assets.tags import WHY_TAG
 from resources.registry import CLOSES, ModelPackage
 from resources.store import MissingError
 
@@ -23,12 +23,14 @@ def serving(platform) -> str:
 
 @pytest.fixture(scope="module")
 def closed(platform, days) -> Iterator[tuple[ModelPackage, pl.DataFrame]]:
-    """The version that was closed, and a day's decisions before. Afterwards all is as it was."""
+    """The version that was closed by the command, and a day's decisions before. Afterwards all is as it was."""
     champion = platform.registry.champion()
-    before = platform.tables.read("match_decisions").filter(pl.col("day").cast(pl.String) == days[0])
-    job = platform.defs.resolve_job_def("close_matching")
-    done = job.execute_in_process(instance=platform.instance, tags={WHY_TAG: "12 of 300 wrong"}, raise_on_error=False)
-    assert done.success
+    before = platform.tables.read("match_decisions", days[0])
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MATCHING_HOME", "DAGSTER_HOME"):
+            patch.setenv(name, str(platform.home))
+        patch.setattr(dg.DagsterInstance, "get", staticmethod(lambda: nullcontext(platform.instance)))
+        assert main(["close", "--why", "12 of 300 wrong", "--by", "ann"]) == 0
     yield champion, before
     with suppress(MissingError):
         while platform.registry.previous():
@@ -40,6 +42,12 @@ def closed(platform, days) -> Iterator[tuple[ModelPackage, pl.DataFrame]]:
 def test_the_endpoint_and_the_registry_say_that_matching_is_closed_and_why(platform, closed):
     champion, _ = closed
     package = platform.registry.champion()
+    assert platform.registry.moves()[-1] | {"at": ""} == {
+        "action": "close",
+        "version": package.version,
+        "by": "ann",
+        "at": "",
+    }
     assert package.lineage[CLOSES] == champion.bundle_digest
     assert serving(platform) == package.lineage["bundle_version"] != champion.lineage["bundle_version"]
     assert (package.certificate["granted"], package.history[-1]["gates"][0]["sentence"]) == (False, "12 of 300 wrong")
@@ -51,7 +59,7 @@ def test_the_endpoint_and_the_registry_say_that_matching_is_closed_and_why(platf
 def test_a_day_is_decided_as_before_but_nothing_is_matched(platform, closed, days):
     _, before = closed
     assert platform.run("daily_matching", days[0], SERVING).success
-    after = platform.tables.read("match_decisions").filter(pl.col("day").cast(pl.String) == days[0])
+    after = platform.tables.read("match_decisions", days[0])
     both = before.join(after, on="record_id", suffix="_closed")
     matched = both.filter(pl.col("decision") == "match")
     assert matched.height > 20
@@ -73,28 +81,25 @@ def test_closing_a_second_time_does_nothing(platform, closed):
 def test_a_record_traces_to_the_closed_bundle_and_to_why_it_was_closed(platform, closed, days, monkeypatch, capsys):
     monkeypatch.setenv("DAGSTER_HOME", str(platform.home / "dagster"))
     (platform.home / "dagster").mkdir(exist_ok=True)
-    record = platform.tables.read("match_decisions").filter(pl.col("day").cast(pl.String) == days[0])["record_id"][0]
+    record = platform.tables.read("match_decisions", days[0])["record_id"][0]
     assert main(["trace", record, "--home", str(platform.home)]) == 0
     said = capsys.readouterr().out
     assert "closed     so it matches nothing: 12 of 300 wrong" in said
 
 
-def test_a_rollback_opens_it_again(platform, closed):
+def test_a_promotion_opens_it_again_and_passes_the_closed_version_over(platform, closed):
     champion, _ = closed
-    assert platform.run("rollback").success
+    assert platform.run("promote").success
     assert platform.registry.champion() == champion
     assert serving(platform) == champion.lineage["bundle_version"]
-    metadata = platform.materialisation("deployed_endpoint").metadata
-    assert metadata["closed"].value is False
+    assert platform.materialisation("deployed_endpoint").metadata["closed"].value is False
 
 
-def test_a_promotion_opens_it_again_and_never_promotes_the_closed_one(platform, closed, monkeypatch, capsys):
+def test_a_rollback_of_what_opened_it_closes_it_again_and_the_next_one_opens_it(platform, closed):
     champion, _ = closed
-    for name in ("MATCHING_HOME", "DAGSTER_HOME"):
-        monkeypatch.setenv(name, str(platform.home))
-    assert main(["close", "--why", "by hand, for a test", "--by", "ann"]) == 0
-    assert "automatic matching is closed: by hand, for a test" in capsys.readouterr().out
-    assert platform.registry.moves()[-1]["by"] == "ann"
-    assert platform.run("promote").success
-    assert platform.registry.champion().bundle_digest == champion.bundle_digest
-    assert serving(platform) == champion.lineage["bundle_version"]
+    seen = []
+    for _ in range(2):
+        assert platform.run("rollback").success
+        seen.append((CLOSES in platform.registry.champion().lineage, serving(platform)))
+    assert [is_closed for is_closed, _ in seen] == [True, False]
+    assert seen[1][1] == champion.lineage["bundle_version"] != seen[0][1]

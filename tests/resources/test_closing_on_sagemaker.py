@@ -13,6 +13,7 @@ from matching.bundle import read_manifest
 from matching.scoring import Scorer
 from matching_assets.assets.serving import DeployConfig, Which, deployed_endpoint
 from matching_assets.release import ENDPOINT, deploy
+from matching_assets.tags import WHY_TAG
 from resources import endpoint as interface
 from resources.endpoint_sagemaker import SageMakerEndpoint
 from resources.folders import FolderIOManager
@@ -64,10 +65,12 @@ class _AnyBundle(dict):
         return {"version": uri, "mode": "serve"}
 
 
-def run(resources: dict, **config: object) -> bool:
-    wanted = dg.RunConfig(ops={"deployed_endpoint": DeployConfig(**config)})
+def run(resources: dict, version: Which, why: str = "") -> bool:
+    """Deploy; why is in the run's tag, where the sensor puts it."""
+    wanted, tags = dg.RunConfig(ops={"deployed_endpoint": DeployConfig(version=version)}), {WHY_TAG: why}
     instance = dg.DagsterInstance.ephemeral()
-    return dg.materialize([deployed_endpoint], instance=instance, resources=resources, run_config=wanted).success
+    done = dg.materialize([deployed_endpoint], instance=instance, resources=resources, run_config=wanted, tags=tags)
+    return done.success
 
 
 def test_closing_on_sagemaker_is_registered_approved_deployed_at_once_and_opened_by_a_rollback(resources: dict) -> None:
@@ -79,6 +82,7 @@ def test_closing_on_sagemaker_is_registered_approved_deployed_at_once_and_opened
 
     closed = registry.champion()
     assert (closed.version, closed.status, registry.stage(closed.version)) == (2, "Approved", "prod")
+    assert closed.history[-1]["gates"][0]["sentence"] == "12 of 300 wrong"
     assert {answer["decision"] for answer in endpoint.invoke(ENDPOINT, records)} == {"review"}
     moves, generation = registry.moves(), endpoint.describe(ENDPOINT).generation
 
