@@ -123,17 +123,17 @@ def watch(
     drawn = generator.integers(0, traffic.telemetry.height, size)
     for monitor in MONITORS:
         yield monitor, compare(traffic.telemetry[drawn], reference.telemetry, bounds, monitor)
-    days = [as_landed(traffic.records, size, number, generator) for number in range(11)]
+    days = as_landed(traffic.records, 11, generator)
     yield "integrity", check_integrity(days[0].drop("day"), 0, pl.concat(days[1:]), 0)
     yield "concept", check_concept(reviewed(traffic, size, generator), wrong_refusals(reference))
     yield "performance", audited(world, traffic, size, traffic.telemetry[drawn], generator).finding
 
 
-def as_landed(records: pl.DataFrame, size: int, number: int, generator: np.random.Generator) -> pl.DataFrame:
-    """A day of `size` records with ids of its own, all columns text, and `day`."""
-    drawn = records[generator.integers(0, records.height, size)].cast(pl.String)
-    ids = pl.format("{}-{}", pl.lit(number), pl.int_range(size))
-    return drawn.with_columns(record_id=ids, day=date(2026, 1, 5) + timedelta(days=number))
+def as_landed(records: pl.DataFrame, days: int, generator: np.random.Generator) -> list[pl.DataFrame]:
+    """The records dealt out to days, each on one, as they land: all columns text, and `day`."""
+    dealt = records[generator.permutation(records.height)].cast(pl.String)
+    parts = [dealt.gather_every(days, offset) for offset in range(days)]
+    return [part.with_columns(day=date(2026, 1, 5) + timedelta(days=number)) for number, part in enumerate(parts)]
 
 
 def reviewed(traffic: World, size: int, generator: np.random.Generator) -> pl.DataFrame:

@@ -129,7 +129,9 @@ def _domains(column: str, now: pl.Series, then: pl.Series) -> Iterator[Share]:
         wrong = [sum(not _is_valid(column, value) for value in values.to_list()) for values in (now, then)]
         yield Share(column, "domain", wrong[0], len(now), wrong[1], len(then))
     elif column in CATEGORIES:
-        yield Share(column, "new values", int((~now.is_in(then.unique().implode())).sum()), len(now), 0, len(then))
+        # So many new values are expected as there were values that came once (Good 1953, after Turing).
+        new, once = int((~now.is_in(then.unique().implode())).sum()), int(then.is_unique().sum())
+        yield Share(column, "new values", new, len(now), once, len(then))
 
 
 @lru_cache(maxsize=100_000)

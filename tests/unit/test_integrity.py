@@ -75,6 +75,15 @@ def test_a_few_values_more_or_less_are_none():
     assert check(today).status == "OK"
 
 
+def test_new_values_of_a_column_that_has_new_ones_every_day_are_none():
+    g = np.random.default_rng(3)
+    history, today = (
+        frame.with_columns(sector=pl.Series(g.zipf(1.6, frame.height)).cast(pl.String))
+        for frame in (HISTORY, delivered(TODAY))
+    )
+    assert check_integrity(today.drop("day"), 0, history, 10).status == "OK"
+
+
 def test_a_file_that_came_before_is_named_by_its_day():
     own, twin = Delivery(TODAY, "aa", 20.0), Delivery(BEFORE[2], "aa", 10.0)
     found = check(delivered(TODAY), delivery=own, others=[twin])
