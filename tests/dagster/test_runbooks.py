@@ -220,3 +220,17 @@ def test_the_index_says_what_cannot_wait_as_the_operations_page_does() -> None:
     index = (ROOT / runbooks.INDEX).read_text()
     urgent = re.findall(r"\(runbooks/([\w-]+)\.md\) \|[^|]*\| \*\*yes\*\*", index)
     assert {runbooks.page(name) for name in urgent} == runbooks.TONIGHT
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    sources = [
+        path.read_text()
+        for folder in ("sensors", "resources", "matching_assets")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    named = {
+        name
+        for text in sources
+        for name in re.findall(r"runbooks\.page\(\"([\w-]+)\"\)|docs/runbooks/([\w-]+)\.md", text)
+    }
+    assert {one or other for one, other in named} <= set(PAGES)
