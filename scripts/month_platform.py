@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from unittest.mock import patch
 
@@ -23,7 +24,7 @@ from matching_assets.instance import prepare_instance
 from matching_assets.landing import DAY, Landing
 from matching_assets.release import ENDPOINT
 from matching_assets.review.verdicts import verdicts_below
-from matching_assets.tags import REASON_TAG
+from matching_assets.tags import REASON_TAG, WHY_TAG
 from resources.board import Board
 from resources.environment import for_environment
 from scripts.month_feed import World, as_a_terminal
@@ -123,7 +124,7 @@ class Month:
             tags={**request.tags, "dagster/sensor_name": sensor.name},
         )
         if job != "daily_matching":
-            self.say(f"{sensor.name} starts {job}: {request.tags.get('matching/why', '')[:200]}")
+            self.say(f"{sensor.name} starts {job}: {shorten(request.tags.get(WHY_TAG, ''), 300, placeholder=' ...')}")
         judged = newest(self.instance, "approval")
         if not done.success and (job != "retrain" or judged is None or judged.run_id != done.run_id):
             raise RuntimeError(f"{job} failed; see run {done.run_id} in {self.home}")
