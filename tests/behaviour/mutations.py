@@ -17,7 +17,7 @@ from unittest.mock import patch
 import numpy as np
 import polars as pl
 
-from matching import alignment, features
+from matching import alignment, features, scoring
 from matching.alignment import align_pairs
 from matching.features import FEATURE_NAMES, feature_matrix
 from matching.line_kernels import INITIALS
@@ -312,9 +312,9 @@ def each_ranker_explains_in_its_own_way() -> Mutation:
 
 def names_are_told() -> Mutation:
     """Telemetry carries the name, for convenience."""
-    right = Scorer._telemetry
+    right = scoring._measured
 
-    def telling(self: Scorer, *given: Any) -> pl.DataFrame:
-        return right(self, *given).with_columns(given[-1].alias("name"))
+    def telling(*given: Any) -> dict[str, Any]:
+        return {**right(*given), "name": np.array(given[-1].to_list())}
 
-    return patch.object(Scorer, "_telemetry", telling)
+    return patch.object(scoring, "_measured", telling)
