@@ -28,7 +28,6 @@ from matching.ranker import Ranker
 from matching.reasons import catalogue, reasons_column
 from matching.retrieval import grams
 from matching.retrieval.index import RetrievalIndex
-from matching.scoring import Scorer
 from matching.vocabulary import NameTable, Vocabulary
 
 Mutation = AbstractContextManager[Any]
