@@ -15,19 +15,19 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from matching.files import atomic_write
 from matching.scoring import Scored, telemetry
 from matching.tokens import TokenKey, current_key
 
 MOST_BYTES = 256 << 20
 MOST_WAITING = 5_000  # records
-EVERY_SECONDS = 2.0
+EVERY_SECONDS = 5.0
 ALLOWED = re.compile(
     "probability|decision|bundle_version|lexical_similarity|embedding_similarity|unknown_token_share|name_length"
     "|candidate_count|latency_ms|degraded|f_[a-z0-9_]+"
@@ -40,7 +40,7 @@ class Spool:
     def __init__(self, folder: Path, key: TokenKey | None = None, most_bytes: int = MOST_BYTES) -> None:
         self.dropped = 0
         self._folder, self._key, self._most = folder, key, most_bytes
-        self._waiting: deque[tuple[Scored, Sequence[float]]] = deque()
+        self._waiting: deque[dict[str, Any]] = deque()
         self._count = self._number = 0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._write_on, name="telemetry", daemon=True)
@@ -55,7 +55,9 @@ class Spool:
             self.dropped += scored.decisions.height
             return
         self._count += scored.decisions.height
-        self._waiting.append((scored, latency_ms or [math.nan] * scored.decisions.height))
+        latency = list(latency_ms or [math.nan] * scored.decisions.height)
+        about = {"latency_ms": latency, "degraded": scored.decisions["degraded"].to_list()}
+        self._waiting.append({"about": about, "measured": scored.measured()})
 
     def close(self) -> None:
         """Write what is waiting and end the thread."""
@@ -69,7 +71,7 @@ class Spool:
 
     def _write(self) -> None:
         taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        rows = sum(scored.decisions.height for scored, _ in taken)
+        rows = sum(len(one["about"]["latency_ms"]) for one in taken)
         self._count -= rows
         if not taken:
             return
@@ -81,11 +83,14 @@ class Spool:
         except (OSError, pl.exceptions.PolarsError):
             self.dropped += rows
 
-    def _rows(self, taken: Sequence[tuple[Scored, Sequence[float]]]) -> pl.DataFrame:
-        scored = [one for one, _ in taken]
-        latency = pl.Series("latency_ms", [ms for _, part in taken for ms in part], dtype=pl.Float64, nan_to_null=True)
-        degraded = pl.concat([one.decisions["degraded"] for one in scored])
-        measured = telemetry(scored).hstack([latency, degraded])
+    def _rows(self, taken: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+        about = {
+            name: pl.Series(
+                name, [value for one in taken for value in one["about"][name]], dtype=kind, nan_to_null=True
+            )
+            for name, kind in (("latency_ms", pl.Float64), ("degraded", pl.Boolean))
+        }
+        measured = telemetry([one["measured"] for one in taken]).hstack(list(about.values()))
         kept = measured.select(column for column in measured.columns if ALLOWED.fullmatch(column))
         if self._key is None:
             return kept
@@ -101,7 +106,12 @@ class Spool:
         there = sum(one.stat().st_size for one in self._folder.glob("day=*/*.parquet"))
         if there + out.tell() > self._most:
             raise OSError(f"{self._folder} is full")
-        atomic_write(path, out.getvalue())
+        # Whole or not at all, but not synced: while a disk syncs, whoever logs to it waits, and so do requests. What a
+        # power cut tears is refused by who collects it, and told.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}")
+        draft.write_bytes(out.getvalue())
+        draft.replace(path)
 
 
 def spool_from_environment() -> Spool | None:

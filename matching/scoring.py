@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ from matching.reasons import contrast_column, none_told, reasons_column
 from matching.records import content_hash
 from matching.retrieval.index import Found, Queries, RetrievalIndex
 
-TOLD = ("record_id", "probability", "decision", "bundle_version")  # of decisions, in telemetry
+FEATURES = "features"  # all of them, float32 [n, features]
+TOLD = {"record_id": pl.String, "probability": pl.Float64, "decision": pl.String, "bundle_version": pl.String}
+# of decisions, in telemetry
 PART, FEW = 1024, 32  # records that are decided at a time, at most; and fewer are not shared out
 
 
@@ -55,15 +58,26 @@ class Scored:
     @cached_property
     def telemetry(self) -> pl.DataFrame:
         """Numbers only, never a name."""
-        return telemetry([self])
+        return telemetry([self.measured()])
+
+    def measured(self) -> dict[str, Any]:
+        """What telemetry is made of. It costs little, and holds on to nothing else of what was scored."""
+        return {**{name: self.decisions[name].to_list() for name in TOLD}, **self._measure()}
 
 
-def telemetry(scored: Sequence[Scored]) -> pl.DataFrame:
-    """The telemetry of several, one after the other. At once, because most of what a frame costs is for its columns."""
-    numbers = _joined([one._measure() for one in scored])
-    decisions = pl.concat([one.decisions.select(TOLD) for one in scored])
-    return decisions.with_columns(
-        pl.Series(name, values, nan_to_null=name.startswith("f_")) for name, values in numbers.items()
+def telemetry(measured: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """The telemetry of several `Scored.measured()`, one after the other.
+
+    At once, because most of what a frame costs is for its columns.
+    """
+    numbers = _joined([{name: part[name] for name in part if name not in TOLD} for part in measured])
+    features = numbers.pop(FEATURES)
+    return pl.DataFrame(
+        [
+            *(pl.Series(name, list(chain(*(part[name] for part in measured))), kind) for name, kind in TOLD.items()),
+            *(pl.Series(name, values) for name, values in numbers.items()),
+            *(pl.Series(f"f_{name}", features[:, i], nan_to_null=True) for i, name in enumerate(FEATURE_NAMES)),
+        ]
     )
 
 
@@ -247,7 +261,7 @@ def _measured(queries: Queries, found: Found, chosen: NDArray[np.float32], names
         "unknown_token_share": unknown / np.maximum(size, 1),
         "name_length": np.array([len(name or "") for name in names.to_list()], np.int32),
         "candidate_count": (found.variant >= 0).sum(axis=1).astype(np.int32),
-        **{f"f_{name}": chosen[:, i] for i, name in enumerate(FEATURE_NAMES)},
+        FEATURES: chosen,
     }
 
 
