@@ -11,13 +11,13 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from matching_assets.owners import ON_CALL
 from matching_assets.release import ENDPOINT
 from resources.alarms import SLOS, Burn, Window, burning, total
-from resources.alerts import Alert, Alerts
+from resources.alerts import Alerts
 from resources.endpoint import Endpoint, EndpointStatus
 from resources.registry import ModelPackage, Registry
 from resources.store import MissingError
+from sensors.reporting import tell_of_state
 from sensors.rules.endpoint import ABOVE, Health, decide
 
 LONGEST_SECONDS = 72 * 3600
@@ -51,10 +51,5 @@ def endpoint_health(endpoint: Endpoint, alerts: Alerts, registry: Registry) -> d
         return dg.SkipReason("Nothing is deployed.")
     windows = endpoint.windows(ENDPOINT, now - LONGEST_SECONDS)
     troubles = decide(health_of(status, windows, now, registry.champion()))
-    for trouble in troubles:
-        page, number = trouble.runbook, trouble.number
-        alerts.send(Alert(trouble.cause, trouble.severity, ON_CALL, page, number, trouble.sentence))
-    for alert in alerts.open_alerts():
-        if alert.cause.startswith(ABOVE) and alert.cause not in {trouble.cause for trouble in troubles}:
-            alerts.clear(alert.cause)
+    tell_of_state(alerts, (ABOVE,), troubles)
     return dg.SkipReason(f"{ENDPOINT} is {status.status}; {len(troubles)} causes are open.")

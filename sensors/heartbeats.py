@@ -11,14 +11,15 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from matching_assets.owners import ON_CALL
-from resources.alerts import Alert, Alerts
+from resources.alerts import Alerts
 from resources.board import Board
 from sensors import cursor
-from sensors.rules.heartbeats import ABOVE, Beat, Trouble, awake_since, decide, undelivered
+from sensors.reporting import tell_of_state
+from sensors.rules.heartbeats import ABOVE, Beat, awake_since, decide, undelivered
 
 TICKS = 20
 NAME = "heartbeats"
+WATCHED = (ABOVE, "webhooks:")
 GOOD = ("SKIPPED", "SUCCESS")
 
 
@@ -40,16 +41,6 @@ def beats_of(instance: dg.DagsterInstance, sensors: Iterable[dg.SensorDefinition
     return found
 
 
-def tell(alerts: Alerts, troubles: Iterable[Trouble]) -> None:
-    """Alert on each, once while it lasts; clear what is well."""
-    found = {trouble.cause: trouble for trouble in troubles}
-    for alert in alerts.open_alerts():
-        if alert.cause.startswith((ABOVE, "webhooks:")) and alert.cause not in found:
-            alerts.clear(alert.cause)
-    for t in found.values():
-        alerts.send(Alert(t.cause, t.severity, ON_CALL, t.runbook, t.number, t.sentence))
-
-
 @dg.sensor(
     name=NAME,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -65,7 +56,7 @@ def heartbeats(context: dg.SensorEvaluationContext, alerts: Alerts, board: Board
     beats = beats_of(context.instance, [sensor for sensor in all_sensors() if sensor.name != NAME])
     waiting = alerts.deliver()
     troubles = [*decide(beats, since, now), *undelivered(waiting.messages, waiting.oldest, now)]
-    tell(alerts, troubles)
+    tell_of_state(alerts, WATCHED, troubles)
     board.beat(
         now,
         {

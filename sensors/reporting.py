@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from matching_assets import runbooks
-from matching_assets.owners import REFERENCE_DATA
+from matching_assets.owners import ON_CALL, REFERENCE_DATA
 from resources.alerts import Alert, Alerts
-from sensors.rules.troubles import Clear, Finding, Open, decide
+from sensors.rules.troubles import Clear, Finding, Open, Trouble, decide
 
 LANDING_RUNBOOK = runbooks.page("file-not-taken")
 
@@ -31,6 +31,16 @@ def tell_of_a_missing_day(alerts: Alerts, sentence: str) -> None:
         alerts.send(Alert(cause, "WARN", REFERENCE_DATA, runbooks.page("day-missing"), 1, sentence))
     else:
         alerts.clear(cause)
+
+
+def tell_of_state(alerts: Alerts, above: tuple[str, ...], troubles: Iterable[Trouble]) -> None:
+    """Alert on each, once while it lasts; clear what is open below `above` and not among them."""
+    found = {trouble.cause: trouble for trouble in troubles}
+    for t in found.values():
+        alerts.send(Alert(t.cause, t.severity, ON_CALL, t.runbook, t.number, t.sentence))
+    for alert in alerts.open_alerts():
+        if alert.cause.startswith(above) and alert.cause not in found:
+            alerts.clear(alert.cause)
 
 
 def tell_of_troubles(

@@ -10,95 +10,63 @@ from matching_assets.runbooks import explained
 
 MOST_WRONG = 0.02
 FEWEST_MATCHES = 50
-REMEDIES = {
-    "integrity_report": "Ask the feed's owner; a corrected file of the same name is taken in by itself.",
-    "drift_report": "Open the drift page: is it the feed, or the world? A shadow retraining starts by itself.",
-    "prediction_report": "Open the drift page; is the reference current? `retrain` starts by itself.",
-    "concept_report": "Read the overridden decisions beside their reasons; if the verdicts are right, `retrain`.",
-    "performance_report": "A broken certificate closes matching by itself. Read the wrong matches and their reasons.",
-}
 
 
-def judged(asset: str, found: pl.DataFrame) -> dg.AssetCheckResult:
+def check_of(name: str, asset: str, guards: str, fails: str, remedy: str) -> dg.AssetChecksDefinition:
     """A monitor's check: no row of its table alarms. The first number is how far the worst one is."""
-    alarms = found.filter(pl.col("status") == ALARM)
-    worst_three = ", ".join(f"{c} ({now})" for c, now in alarms.select("column", "current").head(3).iter_rows())
-    saw = f"{alarms.height} of {found.height} signs alarm{': ' if worst_three else ''}{worst_three}."
-    worst = found["effect"].drop_nulls().head(1)
-    number = float(worst[0]) if len(worst) else None
-    return verdict(
-        alarms.is_empty(), saw, REMEDIES[asset], WARN, number=number, alarms=alarms.height, columns=found.height
+
+    @dg.asset_check(
+        name=name,
+        asset=asset,
+        partitions_def=BUSINESS_DAYS,
+        description=explained(name, f"Guards {guards} If it fails, {fails} {remedy}"),
     )
+    def judged(found: pl.DataFrame) -> dg.AssetCheckResult:
+        alarms = found.filter(pl.col("status") == ALARM)
+        worst_three = ", ".join(f"{c} ({now})" for c, now in alarms.select("column", "current").head(3).iter_rows())
+        saw = f"{alarms.height} of {found.height} signs alarm{': ' if worst_three else ''}{worst_three}."
+        worst = found["effect"].drop_nulls().head(1)
+        number = float(worst[0]) if len(worst) else None
+        return verdict(alarms.is_empty(), saw, remedy, WARN, number=number, alarms=alarms.height, columns=found.height)
+
+    return judged
 
 
-@dg.asset_check(
-    asset="integrity_report",
-    partitions_def=BUSINESS_DAYS,
-    description=explained(
-        "integrity_holds",
-        "Guards the day's data: it was delivered as other days were. "
-        f"If it fails, the report says which column or file. {REMEDIES['integrity_report']}",
-    ),
+integrity_holds = check_of(
+    "integrity_holds",
+    "integrity_report",
+    "the day's data: it was delivered as other days were.",
+    "the report says which column or file.",
+    "Ask the feed's owner; a corrected file of the same name is taken in by itself.",
 )
-def integrity_holds(integrity_report: pl.DataFrame) -> dg.AssetCheckResult:
-    """Nothing about the delivery alarms."""
-    return judged("integrity_report", integrity_report)
-
-
-@dg.asset_check(
-    asset="drift_report",
-    partitions_def=BUSINESS_DAYS,
-    description=explained(
-        "no_drift",
-        "Guards the certificate: it holds for records like those it was earned on. "
-        f"If it fails, features have moved. {REMEDIES['drift_report']}",
-    ),
+no_drift = check_of(
+    "no_drift",
+    "drift_report",
+    "the certificate: it holds for records like those it was earned on.",
+    "features have moved.",
+    "Open the drift page: is it the feed, or the world? A shadow retraining starts by itself.",
 )
-def no_drift(drift_report: pl.DataFrame) -> dg.AssetCheckResult:
-    """No feature alarms."""
-    return judged("drift_report", drift_report)
-
-
-@dg.asset_check(
-    asset="prediction_report",
-    partitions_def=BUSINESS_DAYS,
-    description=explained(
-        "predictions_steady",
-        "Guards the decisions: probabilities, bands and similarities are as when they were measured. "
-        f"If it fails, decisions are made otherwise. {REMEDIES['prediction_report']}",
-    ),
+predictions_steady = check_of(
+    "predictions_steady",
+    "prediction_report",
+    "the decisions: probabilities, bands and similarities are as when they were measured.",
+    "decisions are made otherwise.",
+    "Open the drift page; is the reference current? `retrain` starts by itself.",
 )
-def predictions_steady(prediction_report: pl.DataFrame) -> dg.AssetCheckResult:
-    """No prediction and no similarity alarms."""
-    return judged("prediction_report", prediction_report)
-
-
-@dg.asset_check(
-    asset="concept_report",
-    partitions_def=BUSINESS_DAYS,
-    description=explained(
-        "concept_steady",
-        "Guards what probabilities mean: decisions turn out as they said. "
-        f"If it fails, people find more errors than predicted. {REMEDIES['concept_report']}",
-    ),
+concept_steady = check_of(
+    "concept_steady",
+    "concept_report",
+    "what probabilities mean: decisions turn out as they said.",
+    "people find more errors than predicted.",
+    "Read the overridden decisions beside their reasons; if the verdicts are right, `retrain`.",
 )
-def concept_steady(concept_report: pl.DataFrame) -> dg.AssetCheckResult:
-    """No kind of decision turns out worse than predicted."""
-    return judged("concept_report", concept_report)
-
-
-@dg.asset_check(
-    asset="performance_report",
-    partitions_def=BUSINESS_DAYS,
-    description=explained(
-        "precision_holds",
-        "Guards the promise: automatic matches are as precise as the certificate says. "
-        f"If it fails, they are not, as audited or as estimated. {REMEDIES['performance_report']}",
-    ),
+precision_holds = check_of(
+    "precision_holds",
+    "performance_report",
+    "the promise: automatic matches are as precise as the certificate says.",
+    "they are not, as audited or as estimated.",
+    "A broken certificate closes matching by itself. Read the wrong matches and their reasons.",
 )
-def precision_holds(performance_report: pl.DataFrame) -> dg.AssetCheckResult:
-    """Neither the audit nor the estimate speaks against the target."""
-    return judged("performance_report", performance_report)
 
 
 @dg.asset_check(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from matching_assets import runbooks
 from resources.alarms import Burn
-from sensors.rules.troubles import Severity
+from sensors.rules.troubles import Trouble
 
 ABOVE = "endpoint:"
 
@@ -27,17 +27,6 @@ class Health:
     reason: str
     burning: Sequence[Burn] = ()
     rejected: int | None = None
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One alert: its cause, how bad it is, the page on it, a number and a sentence."""
-
-    cause: str
-    severity: Severity
-    runbook: str
-    number: float
-    sentence: str
 
 
 def decide(health: Health) -> list[Trouble]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from matching_assets import runbooks
-from sensors.rules.troubles import Severity
+from sensors.rules.troubles import Trouble
 
 ABOVE = "heartbeat:"
 INTERVALS = 10
@@ -33,17 +33,6 @@ class Beat:
     on: bool
     last: float | None = None
     last_good: float | None = None
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One alert. `number`: minutes without a look, or messages that wait."""
-
-    cause: str
-    severity: Severity
-    runbook: str
-    number: float
-    sentence: str
 
 
 def awake_since(before: tuple[float, float] | None, now: float) -> float:

@@ -36,6 +36,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """One alert of a rule that always says all that is wrong: its cause, how bad, the page on it, a number."""
+
+    cause: str
+    severity: Severity
+    runbook: str
+    number: float
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Open:
     """An open cause: when it was last alerted on (epoch seconds), and the latest day that it was found for, if any."""
 

@@ -14,11 +14,11 @@ from matching_assets.checks import features, monitoring, records, reference, rev
 from matching_assets.definitions import defs
 from matching_assets.settings import Review
 from resources.alarms import Burn
-from resources.alerts import Alert, LocalAlerts
+from resources.alerts import LocalAlerts
 from sensors import heartbeats
 from sensors.checks import check_failures
 from sensors.failures import run_failures
-from sensors.reporting import tell_of_a_missing_day, tell_of_files
+from sensors.reporting import tell_of_a_missing_day, tell_of_files, tell_of_state
 from sensors.rules import endpoint as endpoint_rule
 from sensors.rules.heartbeats import Beat, decide, undelivered
 
@@ -75,11 +75,8 @@ def run_that_fails(alerts: LocalAlerts) -> None:
 def unwell(*silent: str, reason: str = "", burning: tuple[Burn, ...] = (), rejected: int | None = None) -> Fault:
     """What the endpoint's rule says of such health, told as its sensor does."""
 
-    def inject(alerts: LocalAlerts) -> None:
-        for t in endpoint_rule.decide(endpoint_rule.Health("InService", silent, reason, burning, rejected)):
-            alerts.send(Alert(t.cause, t.severity, "team:on-call", t.runbook, t.number, t.sentence))
-
-    return inject
+    troubles = endpoint_rule.decide(endpoint_rule.Health("InService", silent, reason, burning, rejected))
+    return lambda alerts: tell_of_state(alerts, (endpoint_rule.ABOVE,), troubles)
 
 
 def alarming(check: Callable[[pl.DataFrame], dg.AssetCheckResult]) -> Callable[[], dg.AssetCheckResult]:
@@ -149,8 +146,10 @@ FAULTS: dict[str, Fault] = {
         "review_fits_capacity",
         lambda: review.review_fits_capacity(pl.DataFrame({"reviewers": [2] * 9}), Review(capacity=4)),
     ),
-    "sensor-dead": lambda alerts: heartbeats.tell(alerts, decide([Beat("run_failures", 30, True)], 0.0, 3600.0)),
-    "webhook-down": lambda alerts: heartbeats.tell(alerts, undelivered(3, 0.0, 3600.0)),
+    "sensor-dead": lambda alerts: tell_of_state(
+        alerts, heartbeats.WATCHED, decide([Beat("run_failures", 30, True)], 0.0, 3600.0)
+    ),
+    "webhook-down": lambda alerts: tell_of_state(alerts, heartbeats.WATCHED, undelivered(3, 0.0, 3600.0)),
 }
 SCRATCH = Path()
 

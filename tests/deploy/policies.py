@@ -124,7 +124,7 @@ def _holds(statement: Mapping[str, Any], request: Mapping[str, str]) -> bool:
             elif operator == "Null":
                 holds = str(seen is None).lower() == values
             else:
-                raise NotImplementedError(operator)
+                raise ValueError(f"{operator} is no operator that is judged here")
             if not holds:
                 return False
     return True
